@@ -1,0 +1,31 @@
+'use strict';
+
+/** @type {import('jest').Config} */
+module.exports = {
+  rootDir: __dirname,
+  testMatch: ['<rootDir>/__test__/**/*.spec.ts'],
+  // Notices every Python process that outlives the spec file that started it.
+  testEnvironment: '<rootDir>/__test__/support/environment.cjs',
+  testTimeout: 30_000,
+  // Every spec starts processes of its own: more at once would only make them wait.
+  maxWorkers: 2,
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+        module: { type: 'commonjs' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+  moduleFileExtensions: ['ts', 'js', 'cjs', 'mjs', 'json', 'node'],
+  moduleNameMapper: {
+    // The sources import each other by the names of the compiled files.
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    // What `npm run build` draws into the package: the portable entry, without native parts.
+    '^msgpackr$': '<rootDir>/node_modules/msgpackr/dist/index.js',
+  },
+  // The package under pack or under test elsewhere must not be taken for this one.
+  modulePathIgnorePatterns: ['<rootDir>/target/', '<rootDir>/dist/', '<rootDir>/npm/'],
+};

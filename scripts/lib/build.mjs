@@ -1,0 +1,23 @@
+// The two halves of the build.
+
+import { existsSync, rmSync } from 'node:fs';
+import { bundleDependencies } from './bundle.mjs';
+import { inModules, inProject } from './project.mjs';
+import { must } from './run.mjs';
+
+/** Compiles the crate to `native/synapse.<platform>.node` and writes its loader and types. */
+export async function buildNative() {
+  const cli = inModules('@napi-rs', 'cli', 'dist', 'cli.js');
+  await must([
+    process.execPath, cli, 'build', '--platform', '--release',
+    '--output-dir', 'native', '--js', 'binding.cjs', '--dts', 'binding.d.cts',
+  ]);
+}
+
+/** Compiles `ts/` to `dist/` and draws the bundled dependencies into it. */
+export async function buildFacade() {
+  if (!existsSync(inProject('ts', 'index.ts'))) return;
+  rmSync(inProject('dist'), { recursive: true, force: true });
+  await must([process.execPath, inModules('typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json']);
+  await bundleDependencies();
+}
