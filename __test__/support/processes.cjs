@@ -22,7 +22,8 @@ function read(path) {
  */
 function processesMarked(name, value) {
   const mark = `${name}=${value}`;
-  const pids = process.platform === 'linux' ? readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)) : [];
+  const pids =
+    process.platform === 'linux' ? readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)) : [];
   return pids
     .filter((pid) => Number(pid) !== process.pid)
     .filter((pid) => read(`/proc/${pid}/environ`).split('\0').includes(mark))

@@ -9,8 +9,17 @@ import { must } from './run.mjs';
 export async function buildNative() {
   const cli = inModules('@napi-rs', 'cli', 'dist', 'cli.js');
   await must([
-    process.execPath, cli, 'build', '--platform', '--release',
-    '--output-dir', 'native', '--js', 'binding.cjs', '--dts', 'binding.d.cts',
+    process.execPath,
+    cli,
+    'build',
+    '--platform',
+    '--release',
+    '--output-dir',
+    'native',
+    '--js',
+    'binding.cjs',
+    '--dts',
+    'binding.d.cts',
   ]);
 }
 
@@ -18,6 +27,11 @@ export async function buildNative() {
 export async function buildFacade() {
   if (!existsSync(inProject('ts', 'index.ts'))) return;
   rmSync(inProject('dist'), { recursive: true, force: true });
-  await must([process.execPath, inModules('typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json']);
+  await must([
+    process.execPath,
+    inModules('typescript', 'bin', 'tsc'),
+    '-p',
+    'tsconfig.build.json',
+  ]);
   await bundleDependencies();
 }

@@ -19,7 +19,8 @@ export async function bundleDependencies() {
     const bundle = await rolldown({
       input: path,
       platform: 'node',
-      external: (id, importer) => importer !== undefined && /^(node:|#|\.)/.test(id) && importer === path,
+      external: (id, importer) =>
+        importer !== undefined && /^(node:|#|\.)/.test(id) && importer === path,
       resolve: { alias: { msgpackr: inModules('msgpackr', 'index.js') } },
     });
     await bundle.write({ file: `${path}.bundle`, format: 'cjs', exports: 'named' });

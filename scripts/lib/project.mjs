@@ -1,7 +1,7 @@
 // Where things are. No dependencies: these scripts run before `npm ci` has.
 
-import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
 /** The root of the checkout. */
 export const root = fileURLToPath(new URL('../..', import.meta.url)).replace(/[\\/]$/, '');

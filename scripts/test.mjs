@@ -1,0 +1,21 @@
+// `npm test`: installs what is missing, builds, and runs every suite.
+// `npm test -- --only jest,rust` runs some of them, by name or by group.
+
+import { parseArgs } from 'node:util';
+import { buildFacade, buildNative } from './lib/build.mjs';
+import { install } from './lib/install.mjs';
+import { main } from './lib/main.mjs';
+import { preparePython } from './lib/python.mjs';
+import { report } from './lib/report.mjs';
+import { chooseSuites } from './lib/suites.mjs';
+
+await main(async () => {
+  const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } });
+  const names = (values.only ?? []).flatMap((list) => list.split(',')).filter(Boolean);
+  const suites = chooseSuites(names);
+  await install();
+  await preparePython();
+  await buildNative();
+  await buildFacade();
+  if (!(await report(suites))) process.exitCode = 1;
+});
