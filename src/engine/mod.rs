@@ -1,1 +1,174 @@
-//! (being written)
+//! Layer 2. The state machine between callers and workers. Imports layers 0 and 1.
+//!
+//! It has no I/O, no thread, no clock and no randomness of its own: inputs are (now, event),
+//! outputs are [`Actions`]. So the same engine serves Node's event loop and any other driver, and
+//! a seeded test drives it through years of crashes in seconds.
+//!
+//! Inputs, each with the file that treats it:
+//!
+//! | input | file |
+//! |---|---|
+//! | [`Engine::submit`], [`Engine::cancel`] | `intake.rs` |
+//! | [`Engine::received`], [`Engine::drained`] | `replies.rs` |
+//! | [`Engine::control`] | `control.rs` |
+//! | [`Engine::start`], [`Engine::exited`], [`Engine::closed`], [`Engine::tick`], [`Engine::stop`] | `supervise.rs` |
+//! | [`Engine::stats`] | `introspect.rs` |
+//!
+//! Invariants: a call settles exactly once; a worker that can take a call and a call that it may
+//! take never coexist between two inputs; a call that was settled early keeps its worker's slot
+//! until the worker has answered or is gone.
+
+mod action;
+mod call;
+mod control;
+mod handlers;
+mod intake;
+mod introspect;
+mod placement;
+mod queue;
+mod replies;
+mod stats;
+mod supervise;
+mod timers;
+mod worker;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+pub use crate::engine::action::{Actions, Command, Event, Settled, SettledKind};
+pub use crate::engine::call::{CallOptions, Submission};
+pub use crate::engine::introspect::{Stats, WorkerInfo, WorkerStats};
+pub use crate::engine::replies::Received;
+pub use crate::engine::stats::Durations;
+pub use crate::engine::worker::Exit;
+
+use crate::engine::call::Call;
+use crate::engine::handlers::Handlers;
+use crate::engine::placement::Placement;
+use crate::engine::queue::Queue;
+use crate::engine::stats::Counters;
+use crate::engine::timers::Timers;
+use crate::engine::worker::Worker;
+use crate::error::Failure;
+use crate::ids::{CallId, WorkerId};
+use crate::policy::restart::{RestartPolicy, Restarts};
+use crate::protocol::Limits;
+
+/// How an engine behaves. The options of `spawn`, with their defaults applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// Workers to keep running.
+    pub workers: u32,
+    /// Calls that one worker runs at once.
+    pub concurrency: u32,
+    /// Calls that may wait for a worker; `None` for any number. Applies to workers that speak this
+    /// protocol; 1.4 scripts never had a bound and get one only if it was asked for.
+    pub queue_max: Option<usize>,
+    /// Whether the user gave `queue_max`.
+    pub queue_max_given: bool,
+    /// How long a call may wait for a worker.
+    pub queue_timeout: Option<Duration>,
+    /// What happens when a worker dies unasked; `None`: nothing.
+    pub restart: Option<RestartPolicy>,
+    /// Bounds on what workers send.
+    pub limits: Limits,
+    /// How long a worker may take to get ready.
+    pub start_timeout: Option<Duration>,
+    /// How long a cancelled call may go on before its worker is killed.
+    pub grace: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            workers: 1,
+            concurrency: 1,
+            queue_max: Some(1000),
+            queue_max_given: false,
+            queue_timeout: None,
+            restart: Some(RestartPolicy::default()),
+            limits: Limits::default(),
+            start_timeout: Some(Duration::from_secs(120)),
+            grace: Duration::from_millis(500),
+        }
+    }
+}
+
+/// Where the engine as a whole is in its life.
+#[derive(Debug, Clone, PartialEq)]
+enum Phase {
+    /// No worker has been asked for.
+    Idle,
+    /// The first workers are starting; none has failed.
+    Starting,
+    /// Calls are taken.
+    Running,
+    /// The restart budget is spent: calls fail with this until a worker starts after all.
+    Unhealthy(Failure),
+    /// Every worker was told to go.
+    Stopping,
+}
+
+/// The engine. See the module's documentation.
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    phase: Phase,
+    calls: FxHashMap<CallId, Call>,
+    queue: Queue,
+    workers: BTreeMap<WorkerId, Worker>,
+    placement: Placement,
+    handlers: Handlers,
+    timers: Timers,
+    restarts: Restarts,
+    /// Replacements that a timer will start.
+    restarts_pending: u32,
+    restart_count: u64,
+    /// What workers that are gone had counted.
+    past: Counters,
+    next_sequence: u64,
+    next_worker: u32,
+    queue_max: Option<usize>,
+}
+
+impl Engine {
+    /// An engine without workers.
+    pub fn new(config: Config) -> Self {
+        Self {
+            queue_max: config.queue_max,
+            config,
+            phase: Phase::Idle,
+            calls: FxHashMap::default(),
+            queue: Queue::default(),
+            workers: BTreeMap::new(),
+            placement: Placement::default(),
+            handlers: Handlers::default(),
+            timers: Timers::default(),
+            restarts: Restarts::default(),
+            restarts_pending: 0,
+            restart_count: 0,
+            past: Counters::default(),
+            next_sequence: 0,
+            next_worker: 0,
+        }
+    }
+
+    /// The bytes to write to a worker. The driver takes what it has written out of it.
+    pub fn outbox(&mut self, worker: WorkerId) -> Option<&mut Vec<u8>> {
+        self.workers.get_mut(&worker).map(|worker| &mut worker.outbox)
+    }
+
+    /// How long a process gets between SIGTERM and SIGKILL.
+    pub fn grace(&self) -> Duration {
+        self.config.grace
+    }
+
+    /// Brings the placement up to date after a worker changed.
+    fn place(placement: &mut Placement, worker: &mut Worker) {
+        let capacity = worker.capacity();
+        placement.update(worker.id, worker.placed, capacity);
+        worker.placed = capacity;
+    }
+}

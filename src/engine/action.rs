@@ -1,0 +1,173 @@
+//! What the engine asks its driver to do, and what it tells the facade.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::error::Failure;
+use crate::ids::{CallId, WorkerId};
+
+/// Everything that one input led to. The driver carries it out and clears it.
+#[derive(Debug, Default)]
+pub struct Actions {
+    /// Calls answered by bytes of the chunk that was handed in.
+    pub settled: Vec<Settled>,
+    /// What the facade is told, in order.
+    pub events: Vec<Event>,
+    /// What the driver does, in order.
+    pub commands: Vec<Command>,
+    /// Workers whose outbox holds bytes to write.
+    pub dirty: Vec<WorkerId>,
+}
+
+impl Actions {
+    /// Forgets all of it, keeping the memory.
+    pub fn clear(&mut self) {
+        self.settled.clear();
+        self.events.clear();
+        self.commands.clear();
+        self.dirty.clear();
+    }
+}
+
+/// A call that a worker answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The call.
+    pub call: CallId,
+    /// How.
+    pub kind: SettledKind,
+    /// Where its payload begins in the chunk.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
+/// How a worker answered. The numbers are the facade's (`ts/wire/table.ts`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum SettledKind {
+    /// With a result.
+    Response = 0,
+    /// With an exception.
+    Error = 1,
+    /// With a result in the framing of 1.4.
+    Reply = 2,
+}
+
+/// Something for the driver to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Start a process for this worker.
+    Start(WorkerId),
+    /// Write these bytes to the worker's control channel.
+    Control(WorkerId, Vec<u8>),
+    /// Stop it by the ladder: shutdown frame, end of file, SIGTERM, SIGKILL at the grace.
+    Stop(WorkerId),
+    /// SIGKILL to it and its group.
+    Kill(WorkerId),
+}
+
+/// Something for the facade to know.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// A call failed without an answer from Python.
+    #[serde(rename = "failed")]
+    Failed {
+        /// The call.
+        id: CallId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The first workers are all ready.
+    #[serde(rename = "spawned")]
+    Spawned,
+    /// One of the first workers did not get ready.
+    #[serde(rename = "spawn-failed")]
+    SpawnFailed {
+        /// Why.
+        failure: Failure,
+    },
+    /// Every worker is gone.
+    #[serde(rename = "stopped")]
+    Stopped,
+    /// The names by which handlers are called, index by index; grows only.
+    #[serde(rename = "handlers")]
+    Handlers {
+        /// All names so far.
+        names: Vec<String>,
+        /// What the newest worker said of each of its handlers.
+        about: Vec<Value>,
+        /// Name of the default handler.
+        default: Option<String>,
+    },
+    /// A worker is ready to take a call.
+    #[serde(rename = "worker:ready")]
+    WorkerReady {
+        /// The worker.
+        worker: WorkerId,
+        /// Its process.
+        pid: u32,
+        /// Python's version.
+        python: String,
+        /// Path of the interpreter.
+        executable: String,
+        /// `synapse` or `stdio`.
+        protocol: &'static str,
+    },
+    /// A worker's process is gone.
+    #[serde(rename = "worker:exit")]
+    WorkerExit {
+        /// The worker.
+        worker: WorkerId,
+        /// Its exit code.
+        code: Option<i32>,
+        /// The signal that ended it.
+        signal: Option<String>,
+        /// `stopped`, `exited`, `protocol`, `hung` or `start`.
+        reason: &'static str,
+        /// The last lines of its stderr.
+        stderr_tail: String,
+    },
+    /// A replacement will be started.
+    #[serde(rename = "worker:restart")]
+    WorkerRestart {
+        /// The worker that died.
+        worker: WorkerId,
+        /// Milliseconds until the replacement starts.
+        delay: u64,
+    },
+    /// The restart budget is spent: calls fail fast.
+    #[serde(rename = "unhealthy")]
+    Unhealthy {
+        /// What the last worker died of.
+        failure: Failure,
+    },
+    /// A worker started after all.
+    #[serde(rename = "healthy")]
+    Healthy,
+    /// Something was printed or logged.
+    #[serde(rename = "log")]
+    Log {
+        /// The worker.
+        worker: WorkerId,
+        /// `stdout`, `stderr` or `logging`.
+        stream: String,
+        /// What was written.
+        text: String,
+        /// The call that wrote it, where known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        call_id: Option<CallId>,
+        /// Level, logger, file and line of a `logging` record.
+        #[serde(flatten)]
+        about: Map<String, Value>,
+    },
+    /// A worker's watcher thread is alive.
+    #[serde(rename = "heartbeat")]
+    Heartbeat {
+        /// The worker.
+        worker: WorkerId,
+        /// Resident memory, in bytes.
+        rss: u64,
+    },
+}

@@ -1,0 +1,56 @@
+//! A call from submission to settlement.
+
+use crate::ids::{CallId, WorkerId};
+use crate::time::Time;
+
+/// A call as it enters the engine.
+#[derive(Debug)]
+pub struct Submission<'a> {
+    /// Chosen by the facade, unique among the unsettled calls.
+    pub id: CallId,
+    /// The handler, by its number in the engine's table of names.
+    pub handler: u16,
+    /// The whole request frame, header included.
+    pub frame: &'a [u8],
+    /// How it is to be run.
+    pub options: CallOptions,
+}
+
+/// The options of one call that the engine acts on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallOptions {
+    /// When it is to be given up.
+    pub deadline: Option<Time>,
+    /// Lower runs first.
+    pub priority: i32,
+    /// Only this worker may run it.
+    pub worker: Option<WorkerId>,
+    /// It may be run again if a worker dies with it.
+    pub idempotent: bool,
+}
+
+/// A call inside the engine.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) state: CallState,
+    pub(super) handler: u16,
+    pub(super) options: CallOptions,
+    /// The request frame while it may still have to be written: queued, or idempotent.
+    pub(super) frame: Option<Box<[u8]>>,
+    /// Order of submission; also tells a queue entry from an older one with the same id.
+    pub(super) sequence: u64,
+    pub(super) submitted: Time,
+    /// How often a worker died with it.
+    pub(super) deaths: u8,
+}
+
+/// Where a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallState {
+    /// Not yet written to any worker.
+    Queued,
+    /// Written to a worker: it may have run.
+    Sent(WorkerId),
+    /// Settled for its caller, but the worker still owes an answer, which will be dropped.
+    Abandoned(WorkerId),
+}

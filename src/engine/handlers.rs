@@ -1,0 +1,75 @@
+//! Names of handlers, and each worker's own numbers for them.
+//!
+//! The facade numbers handlers by this table, which only grows; each worker numbers its own. So a
+//! worker that runs newer code than its neighbours is still called right.
+
+use rustc_hash::FxHashMap;
+
+use crate::protocol::header::DEFAULT_HANDLER;
+use crate::protocol::message::Hello;
+
+/// All names seen so far.
+#[derive(Debug, Default)]
+pub(super) struct Handlers {
+    names: Vec<String>,
+    numbers: FxHashMap<String, u16>,
+}
+
+/// One worker's numbers.
+#[derive(Debug, Default)]
+pub(super) struct Numbering {
+    /// By the engine's number, the worker's.
+    numbers: Vec<Option<u16>>,
+    default: Option<u16>,
+}
+
+impl Handlers {
+    /// Learns a worker's handlers.
+    pub(super) fn learn(&mut self, hello: &Hello) -> Numbering {
+        let mut numbering = Numbering { numbers: Vec::new(), default: hello.default };
+        for (number, handler) in hello.handlers.iter().enumerate() {
+            let (Ok(theirs), Some(ours)) = (u16::try_from(number), self.number(&handler.name))
+            else {
+                continue;
+            };
+            let ours = usize::from(ours);
+            if numbering.numbers.len() <= ours {
+                numbering.numbers.resize(ours + 1, None);
+            }
+            if let Some(slot) = numbering.numbers.get_mut(ours) {
+                *slot = Some(theirs);
+            }
+        }
+        numbering
+    }
+
+    fn number(&mut self, name: &str) -> Option<u16> {
+        if let Some(number) = self.numbers.get(name) {
+            return Some(*number);
+        }
+        let number = u16::try_from(self.names.len()).ok().filter(|n| *n != DEFAULT_HANDLER)?;
+        self.names.push(name.to_owned());
+        self.numbers.insert(name.to_owned(), number);
+        Some(number)
+    }
+
+    /// All names, by the engine's number.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// The name behind a number.
+    pub(super) fn name(&self, number: u16) -> Option<&str> {
+        self.names.get(usize::from(number)).map(String::as_str)
+    }
+}
+
+impl Numbering {
+    /// The worker's number for the engine's.
+    pub(super) fn of(&self, number: u16) -> Option<u16> {
+        if number == DEFAULT_HANDLER {
+            return self.default;
+        }
+        self.numbers.get(usize::from(number)).copied().flatten()
+    }
+}

@@ -1,0 +1,206 @@
+//! Calls come in, are placed or queued, and may be taken back.
+
+use crate::engine::action::{Actions, Command, Event};
+use crate::engine::call::{Call, CallState, Submission};
+use crate::engine::timers::Timer;
+use crate::engine::worker::{Worker, WorkerState};
+use crate::engine::{Engine, Phase};
+use crate::error::{ErrorCode, Failure};
+use crate::ids::{CallId, WorkerId};
+use crate::protocol::header::{self, Kind};
+use crate::protocol::message::Mode;
+use crate::time::Time;
+
+impl Engine {
+    /// A call. It goes to a worker at once or waits in the queue, or fails.
+    pub fn submit(&mut self, now: Time, call: &Submission<'_>, actions: &mut Actions) {
+        if let Some(failure) = self.refusal(call) {
+            actions.events.push(Event::Failed { id: call.id, failure });
+            return;
+        }
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        if let Some(at) = call.options.deadline {
+            self.timers.set(at, Timer::Deadline { call: call.id, sequence });
+        }
+        let worker = match call.options.worker {
+            None => self.placement.pick(),
+            Some(id) => {
+                self.workers.get(&id).and_then(|worker| worker.capacity().map(|_| worker.id))
+            }
+        };
+        let mut record = Call {
+            state: CallState::Queued,
+            handler: call.handler,
+            options: call.options,
+            frame: None,
+            sequence,
+            submitted: now,
+            deaths: 0,
+        };
+        if let Some(worker) = worker {
+            if call.options.idempotent {
+                record.frame = Some(call.frame.into());
+            }
+            self.calls.insert(call.id, record);
+            self.write(now, call.id, worker, call.frame, actions);
+            return;
+        }
+        record.frame = Some(call.frame.into());
+        if let Some(limit) = self.config.queue_timeout {
+            self.timers.set(now + limit, Timer::QueueTimeout { call: call.id, sequence });
+        }
+        self.queue.push(call.options.priority, (sequence, call.id), call.options.worker);
+        self.calls.insert(call.id, record);
+    }
+
+    /// Why a call cannot be taken, if it cannot.
+    fn refusal(&self, call: &Submission<'_>) -> Option<Failure> {
+        match &self.phase {
+            Phase::Idle => {
+                return Some(Failure::new(
+                    ErrorCode::NotSpawned,
+                    "Cannot send inputs to instance before spawning it.",
+                ));
+            }
+            Phase::Stopping => {
+                return Some(Failure::new(ErrorCode::Disposed, "the instance is being disposed of"));
+            }
+            Phase::Unhealthy(failure) => return Some(failure.clone()),
+            Phase::Starting | Phase::Running => {}
+        }
+        if let Some(id) = call.options.worker {
+            let gone = self.workers.get(&id).is_none_or(|worker| {
+                matches!(worker.state, WorkerState::Stopping | WorkerState::Dying)
+            });
+            if gone {
+                let message = format!("worker {id} is not running");
+                return Some(
+                    Failure::new(ErrorCode::WorkerExited, message).with("worker", id.0),
+                );
+            }
+        }
+        if let Some(max) = self.queue_max
+            && self.queue.len() >= max
+            && (call.options.worker.is_some() || self.placement.pick().is_none())
+        {
+            let message = format!("the queue is full: {max} calls wait already");
+            return Some(Failure::new(ErrorCode::QueueFull, message).with("max", max));
+        }
+        None
+    }
+
+    /// Writes a call to a worker that can take it.
+    fn write(
+        &mut self,
+        now: Time,
+        id: CallId,
+        worker: WorkerId,
+        frame: &[u8],
+        actions: &mut Actions,
+    ) {
+        let Some(worker) = self.workers.get_mut(&worker) else { return };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(payload) = frame.get(header::LEN..) else { return };
+        if worker.outbox.is_empty() {
+            actions.dirty.push(worker.id);
+        }
+        match worker.mode {
+            Mode::Stdio => {
+                let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+                worker.outbox.extend_from_slice(&length.to_le_bytes());
+                worker.outbox.extend_from_slice(payload);
+            }
+            Mode::Synapse => {
+                let Some(number) = worker.numbering.of(call.handler) else {
+                    let failure = missing_handler(&self.handlers, worker, call.handler);
+                    self.calls.remove(&id);
+                    actions.events.push(Event::Failed { id, failure });
+                    return;
+                };
+                let at = worker.outbox.len();
+                worker.outbox.extend_from_slice(frame);
+                if let Some(field) = worker.outbox.get_mut(at + 6..at + 8) {
+                    field.copy_from_slice(&number.to_le_bytes());
+                }
+            }
+        }
+        call.state = CallState::Sent(worker.id);
+        if worker.in_flight == 0 {
+            worker.window.busy(now);
+        }
+        worker.in_flight += 1;
+        worker.sent.push_back(id);
+        worker.last_activity = now;
+        Self::place(&mut self.placement, worker);
+    }
+
+    /// Gives a worker what it can take of the queue.
+    pub(super) fn fill(&mut self, now: Time, worker: WorkerId, actions: &mut Actions) {
+        while self.queue.len() > 0
+            && self.workers.get(&worker).is_some_and(|worker| worker.capacity().is_some())
+        {
+            let calls = &self.calls;
+            let Some((_, id)) = self.queue.pop(worker, |entry| is_queued(calls, entry)) else {
+                return;
+            };
+            let Some(call) = self.calls.get_mut(&id) else { return };
+            // An idempotent call keeps its frame: its worker may die with it.
+            let frame = if call.options.idempotent { call.frame.clone() } else { call.frame.take() };
+            let Some(frame) = frame else { return };
+            self.write(now, id, worker, &frame, actions);
+        }
+    }
+
+    /// The caller does not want the call any more and has been told so: it settles without a word.
+    pub fn cancel(&mut self, now: Time, id: CallId, actions: &mut Actions) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let sequence = call.sequence;
+        match call.state {
+            CallState::Abandoned(_) => {}
+            CallState::Queued => {
+                self.calls.remove(&id);
+                let calls = &self.calls;
+                self.queue.forget(|entry| is_queued(calls, entry));
+            }
+            CallState::Sent(worker) => {
+                call.state = CallState::Abandoned(worker);
+                call.frame = None;
+                self.timers.set(now + self.config.grace, Timer::Grace { call: id, sequence });
+                if self.workers.get(&worker).is_some_and(|w| w.mode == Mode::Synapse) {
+                    let frame = header::Header::bare(Kind::Cancel, id.0).to_vec();
+                    actions.commands.push(Command::Control(worker, frame));
+                }
+            }
+        }
+    }
+}
+
+/// Whether a queue entry still stands for a call that waits.
+pub(super) fn is_queued(
+    calls: &rustc_hash::FxHashMap<CallId, Call>,
+    (sequence, id): (u64, CallId),
+) -> bool {
+    calls
+        .get(&id)
+        .is_some_and(|call| call.state == CallState::Queued && call.sequence == sequence)
+}
+
+fn missing_handler(
+    handlers: &crate::engine::handlers::Handlers,
+    worker: &Worker,
+    number: u16,
+) -> Failure {
+    let available: Vec<String> = handlers.names().to_vec();
+    let list = if available.is_empty() { "none".to_owned() } else { available.join(", ") };
+    let message = match handlers.name(number) {
+        Some(name) => format!("worker {} has no handler \"{name}\"; available: {list}", worker.id),
+        None => format!(
+            "the module has no default handler: mark one with @handler(default=True) or call one \
+             by name; available: {list}"
+        ),
+    };
+    Failure::new(ErrorCode::HandlerNotFound, message)
+        .with("available", available)
+        .with("worker", worker.id.0)
+}

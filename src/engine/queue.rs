@@ -1,0 +1,182 @@
+//! Calls that wait for a worker: by priority, then in order of submission.
+//!
+//! Entries of calls that were cancelled stay until they come to the front or until they outnumber
+//! the live ones; so taking a call out costs nothing, and memory stays in proportion.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::ids::{CallId, WorkerId};
+
+/// The queue of one engine.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    /// Calls that any worker may take.
+    shared: Lane,
+    /// Calls that only one worker may take.
+    pinned: BTreeMap<WorkerId, Lane>,
+    /// Live entries in all lanes.
+    live: usize,
+    /// Entries in all lanes.
+    entries: usize,
+}
+
+/// A queued call: its sequence number and its id.
+pub(super) type Entry = (u64, CallId);
+
+#[derive(Debug, Default)]
+struct Lane {
+    levels: BTreeMap<i32, VecDeque<Entry>>,
+}
+
+impl Lane {
+    fn push(&mut self, priority: i32, entry: Entry) {
+        self.levels.entry(priority).or_default().push_back(entry);
+    }
+
+    fn push_front(&mut self, priority: i32, entry: Entry) {
+        self.levels.entry(priority).or_default().push_front(entry);
+    }
+
+    /// Drops dead entries from the front; answers the rank of the first live one.
+    fn front(&mut self, is_live: &impl Fn(Entry) -> bool, dropped: &mut usize) -> Option<(i32, u64)> {
+        while let Some(mut level) = self.levels.first_entry() {
+            while let Some(&entry) = level.get().front() {
+                if is_live(entry) {
+                    return Some((*level.key(), entry.0));
+                }
+                level.get_mut().pop_front();
+                *dropped += 1;
+            }
+            level.remove();
+        }
+        None
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        self.levels.first_entry()?.get_mut().pop_front()
+    }
+
+    fn retain(&mut self, keep: &impl Fn(Entry) -> bool) -> usize {
+        self.levels.retain(|_, level| {
+            level.retain(|entry| keep(*entry));
+            !level.is_empty()
+        });
+        self.levels.values().map(VecDeque::len).sum()
+    }
+}
+
+impl Queue {
+    /// Calls that wait.
+    pub(super) fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Adds a call at the end of its priority.
+    pub(super) fn push(&mut self, priority: i32, entry: Entry, worker: Option<WorkerId>) {
+        self.lane(worker).push(priority, entry);
+        self.live += 1;
+        self.entries += 1;
+    }
+
+    /// Puts a call back that had been taken out: it goes before the others of its priority.
+    pub(super) fn push_front(&mut self, priority: i32, entry: Entry, worker: Option<WorkerId>) {
+        self.lane(worker).push_front(priority, entry);
+        self.live += 1;
+        self.entries += 1;
+    }
+
+    fn lane(&mut self, worker: Option<WorkerId>) -> &mut Lane {
+        match worker {
+            None => &mut self.shared,
+            Some(worker) => self.pinned.entry(worker).or_default(),
+        }
+    }
+
+    /// Takes the first call that `worker` may run.
+    pub(super) fn pop(
+        &mut self,
+        worker: WorkerId,
+        is_live: impl Fn(Entry) -> bool,
+    ) -> Option<Entry> {
+        if self.live == 0 {
+            return None;
+        }
+        let mut dropped = 0;
+        let shared = self.shared.front(&is_live, &mut dropped);
+        let pinned =
+            self.pinned.get_mut(&worker).and_then(|lane| lane.front(&is_live, &mut dropped));
+        let entry = match (shared, pinned) {
+            (None, None) => None,
+            (Some(first), Some(second)) if second < first => self.lane(Some(worker)).pop(),
+            (None, Some(_)) => self.lane(Some(worker)).pop(),
+            (Some(_), _) => self.shared.pop(),
+        };
+        self.entries -= dropped + usize::from(entry.is_some());
+        self.live -= usize::from(entry.is_some());
+        entry
+    }
+
+    /// A queued call is no longer wanted; its entry has just become dead.
+    pub(super) fn forget(&mut self, is_live: impl Fn(Entry) -> bool) {
+        self.live -= 1;
+        if self.entries > 2 * self.live + 64 {
+            let pinned: usize = self.pinned.values_mut().map(|lane| lane.retain(&is_live)).sum();
+            self.pinned.retain(|_, lane| !lane.levels.is_empty());
+            self.entries = self.shared.retain(&is_live) + pinned;
+        }
+    }
+
+    /// Empties the lane of a worker that is gone; answers what waited there.
+    pub(super) fn unpin(&mut self, worker: WorkerId, is_live: impl Fn(Entry) -> bool) -> Vec<Entry> {
+        let Some(lane) = self.pinned.remove(&worker) else { return Vec::new() };
+        let all: Vec<Entry> = lane.levels.into_values().flatten().collect();
+        self.entries -= all.len();
+        let live: Vec<Entry> = all.into_iter().filter(|entry| is_live(*entry)).collect();
+        self.live -= live.len();
+        live
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: WorkerId = WorkerId(1);
+
+    fn drain(queue: &mut Queue) -> Vec<u32> {
+        std::iter::from_fn(|| queue.pop(ANY, |_| true)).map(|(_, id)| id.0).collect()
+    }
+
+    #[test]
+    fn lower_priority_number_first_then_order_of_submission() {
+        let mut queue = Queue::default();
+        for (sequence, priority) in [(1, 5), (2, 0), (3, 5), (4, -1), (5, 0)] {
+            queue.push(priority, (sequence, CallId(u32::try_from(sequence).unwrap())), None);
+        }
+        assert_eq!(drain(&mut queue), [4, 2, 5, 1, 3]);
+        assert_eq!((queue.len(), queue.entries), (0, 0));
+    }
+
+    #[test]
+    fn a_pinned_call_waits_for_its_worker_and_keeps_its_rank() {
+        let mut queue = Queue::default();
+        queue.push(0, (1, CallId(1)), Some(WorkerId(2)));
+        queue.push(0, (2, CallId(2)), None);
+        queue.push(0, (3, CallId(3)), Some(WorkerId(1)));
+        assert_eq!(drain(&mut queue), [2, 3]);
+        assert_eq!(queue.pop(WorkerId(2), |_| true), Some((1, CallId(1))));
+    }
+
+    #[test]
+    fn cancelled_calls_do_not_pile_up() {
+        let mut queue = Queue::default();
+        for sequence in 0..10_000 {
+            queue.push(0, (sequence, CallId(7)), None);
+        }
+        for first_live in 1..=9_990 {
+            queue.forget(|(sequence, _)| sequence >= first_live);
+        }
+        assert_eq!(queue.len(), 10);
+        assert!(queue.entries < 100, "{} entries", queue.entries);
+    }
+}

@@ -1,0 +1,232 @@
+//! Bytes come in from a worker's data channel and settle calls.
+
+use crate::engine::action::{Actions, Event, Settled, SettledKind};
+use crate::engine::call::CallState;
+use crate::engine::worker::{Cause, WorkerState};
+use crate::engine::Engine;
+use crate::error::{ErrorCode, Failure};
+use crate::ids::{CallId, WorkerId};
+use crate::protocol::decoder::{self, Decoded, Frame};
+use crate::protocol::header::Kind;
+use crate::protocol::message::{self, Log, Mode};
+use crate::protocol::{Malformed, stdio};
+use crate::time::Time;
+
+/// What became of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes of the chunk up to here are done with.
+    pub consumed: usize,
+    /// So many bytes, from `consumed` on, are needed for the next frame. 0 while there is more to
+    /// do than `room` allowed: hand the rest in again.
+    pub need: usize,
+}
+
+impl Engine {
+    /// Bytes that a worker sent. At most `room` calls are settled at once.
+    pub fn received(
+        &mut self,
+        now: Time,
+        id: WorkerId,
+        bytes: &[u8],
+        room: usize,
+        actions: &mut Actions,
+    ) -> Received {
+        let all = Received { consumed: bytes.len(), need: 4 };
+        let Some(worker) = self.workers.get_mut(&id) else { return all };
+        if worker.state == WorkerState::Stopping {
+            return all;
+        }
+        worker.last_activity = now;
+        let mode = worker.mode;
+        let mut at = 0;
+        let mut replies = 0;
+        let outcome = loop {
+            if actions.settled.len() >= room {
+                break Ok(0);
+            }
+            let step = match mode {
+                Mode::Synapse => self.frame(now, id, bytes, at, actions),
+                Mode::Stdio => self.reply(now, id, bytes, at, actions),
+            };
+            match step {
+                Ok(Step::Done { next, reply }) => {
+                    at = next;
+                    replies += u32::from(reply);
+                }
+                Ok(Step::NeedMore(total)) => break Ok(total),
+                Err(broken) => break Err(broken),
+            }
+        };
+        if replies > 0 {
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.window.replied(replies, now);
+                Self::place(&mut self.placement, worker);
+            }
+            self.fill(now, id, actions);
+        }
+        match outcome {
+            Ok(need) => Received { consumed: at, need },
+            Err(broken) => {
+                let cause = Cause::Protocol(broken_rule(&broken));
+                self.kill(now, id, cause, actions);
+                all
+            }
+        }
+    }
+
+    /// The frame at `at`, if it is whole.
+    fn frame(
+        &mut self,
+        now: Time,
+        worker: WorkerId,
+        bytes: &[u8],
+        at: usize,
+        actions: &mut Actions,
+    ) -> Result<Step, Malformed> {
+        let Frame { header, payload } = match decoder::decode(bytes, at, self.config.limits)? {
+            Decoded::Frame(frame) => frame,
+            Decoded::NeedMore(total) => return Ok(Step::NeedMore(total)),
+        };
+        let next = payload.end;
+        let kind = match header.kind {
+            Kind::Response => SettledKind::Response,
+            Kind::Error => SettledKind::Error,
+            Kind::Log => {
+                let body = bytes.get(payload).unwrap_or_default();
+                self.log(worker, header.id, body, actions)?;
+                return Ok(Step::Done { next, reply: false });
+            }
+            other => return Err(Malformed::Misplaced(other)),
+        };
+        let call = CallId(header.id);
+        let answered = self.answered(now, worker, call, kind == SettledKind::Error);
+        if answered == Answered::Wanted {
+            actions.settled.push(Settled { call, kind, start: payload.start, end: payload.end });
+        }
+        Ok(Step::Done { next, reply: answered != Answered::Stray })
+    }
+
+    /// The 1.4 reply at `at`, if it is whole: it answers the oldest call.
+    fn reply(
+        &mut self,
+        now: Time,
+        id: WorkerId,
+        bytes: &[u8],
+        at: usize,
+        actions: &mut Actions,
+    ) -> Result<Step, Malformed> {
+        let payload = match stdio::decode(bytes, at, self.config.limits)? {
+            stdio::Decoded::Reply(payload) => payload,
+            stdio::Decoded::NeedMore(total) => return Ok(Step::NeedMore(total)),
+        };
+        let next = payload.end;
+        let oldest = self.workers.get_mut(&id).and_then(|worker| {
+            worker.replies += 1;
+            worker.sent.front().copied()
+        });
+        let Some(call) = oldest else {
+            // A script that answers what nobody asked has lost count: no later reply can be
+            // trusted.
+            return Err(Malformed::Misplaced(Kind::Response));
+        };
+        let kind = SettledKind::Reply;
+        if self.answered(now, id, call, false) == Answered::Wanted {
+            actions.settled.push(Settled { call, kind, start: payload.start, end: payload.end });
+        }
+        Ok(Step::Done { next, reply: true })
+    }
+
+    /// Books an answer: the call leaves the engine and its slot is free.
+    fn answered(&mut self, now: Time, worker: WorkerId, id: CallId, failed: bool) -> Answered {
+        let ours = self.calls.get(&id).is_some_and(|call| {
+            matches!(call.state, CallState::Sent(at) | CallState::Abandoned(at) if at == worker)
+        });
+        if !ours {
+            return Answered::Stray;
+        }
+        let Some(call) = self.calls.remove(&id) else { return Answered::Stray };
+        let Some(worker) = self.workers.get_mut(&worker) else { return Answered::Stray };
+        worker.in_flight -= 1;
+        while let Some(front) = worker.sent.front() {
+            let still_out = *front != id
+                && self.calls.get(front).is_some_and(|call| {
+                    matches!(call.state, CallState::Sent(at) | CallState::Abandoned(at)
+                        if at == worker.id)
+                });
+            if still_out {
+                break;
+            }
+            worker.sent.pop_front();
+        }
+        if worker.sent.len() > 2 * worker.in_flight as usize + 64 {
+            let (calls, at) = (&self.calls, worker.id);
+            worker.sent.retain(|id| {
+                calls.get(id).is_some_and(|call| {
+                    matches!(call.state, CallState::Sent(w) | CallState::Abandoned(w) if w == at)
+                })
+            });
+        }
+        worker.counters.answered(now.since(call.submitted), failed);
+        if matches!(call.state, CallState::Abandoned(_)) {
+            return Answered::Unwanted;
+        }
+        Answered::Wanted
+    }
+
+    /// The worker has taken all that was written: it may get more.
+    pub fn drained(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.backlogged = false;
+        Self::place(&mut self.placement, worker);
+        self.fill(now, id, actions);
+    }
+
+    /// The worker has not taken all that was written: it gets nothing more until it has.
+    pub fn backlogged(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.backlogged = true;
+        Self::place(&mut self.placement, worker);
+    }
+
+    pub(super) fn log(
+        &self,
+        worker: WorkerId,
+        call: u32,
+        body: &[u8],
+        actions: &mut Actions,
+    ) -> Result<(), Malformed> {
+        let Log { stream, text, about } = message::read(Kind::Log, body, self.config.limits)?;
+        let call_id = (call != 0).then_some(CallId(call));
+        actions.events.push(Event::Log { worker, stream, text, call_id, about });
+        Ok(())
+    }
+}
+
+/// One step through a chunk.
+enum Step {
+    /// A frame was dealt with; the next begins there.
+    Done { next: usize, reply: bool },
+    /// What is left is no whole frame, which takes so many bytes.
+    NeedMore(usize),
+}
+
+/// Whose an answer was.
+#[derive(PartialEq, Eq)]
+enum Answered {
+    /// A caller waits for it.
+    Wanted,
+    /// Its caller has been told something else already.
+    Unwanted,
+    /// No call of that id is with that worker: it is dropped.
+    Stray,
+}
+
+/// A broken rule as the caller sees it.
+pub(super) fn broken_rule(broken: &Malformed) -> Failure {
+    let code = match broken {
+        Malformed::TooLarge { .. } => ErrorCode::FrameTooLarge,
+        _ => ErrorCode::Protocol,
+    };
+    Failure::new(code, format!("the worker broke the protocol: {broken}"))
+}

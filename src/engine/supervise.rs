@@ -1,0 +1,446 @@
+//! Workers start, die, are replaced, and are told to go. Deadlines fire.
+
+use std::time::Duration;
+
+use crate::engine::action::{Actions, Command, Event};
+use crate::engine::call::CallState;
+use crate::engine::intake::is_queued;
+use crate::engine::timers::Timer;
+use crate::engine::worker::{Cause, Exit, Worker, WorkerState};
+use crate::engine::{Engine, Phase};
+use crate::error::{ErrorCode, Failure};
+use crate::ids::{CallId, WorkerId};
+use crate::policy::restart::Verdict;
+use crate::time::Time;
+
+/// How long the pipes of a dead process are read before its calls are given up. A grandchild may
+/// hold them open for ever.
+const DRAIN: Duration = Duration::from_millis(50);
+
+impl Engine {
+    /// Starts the first workers. [`Event::Spawned`] or [`Event::SpawnFailed`] follows.
+    pub fn start(&mut self, now: Time, actions: &mut Actions) {
+        self.phase = Phase::Starting;
+        for _ in 0..self.config.workers.max(1) {
+            self.start_worker(now, actions);
+        }
+    }
+
+    fn start_worker(&mut self, now: Time, actions: &mut Actions) {
+        self.next_worker += 1;
+        let id = WorkerId(self.next_worker);
+        self.workers.insert(id, Worker::new(id, self.config.concurrency, now));
+        if let Some(limit) = self.config.start_timeout {
+            self.timers.set(now + limit, Timer::Start { worker: id });
+        }
+        actions.commands.push(Command::Start(id));
+    }
+
+    /// The driver could not start a worker's process.
+    pub fn start_failed(&mut self, now: Time, id: WorkerId, reason: &str, actions: &mut Actions) {
+        let message = format!("the worker's process could not be started: {reason}");
+        let failure = Failure::new(ErrorCode::StartFailed, message).with("worker", id.0);
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.cause.get_or_insert(Cause::Start(failure));
+            worker.exit = Some(Exit::default());
+            worker.closed = true;
+        }
+        self.bury(now, id, actions);
+    }
+
+    /// A worker's process is gone and reaped.
+    pub fn exited(&mut self, now: Time, id: WorkerId, exit: Exit, actions: &mut Actions) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.exit = Some(exit);
+        self.dying(now, id, actions);
+    }
+
+    /// A worker's data channel is at its end.
+    pub fn closed(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        worker.closed = true;
+        self.dying(now, id, actions);
+    }
+
+    /// Exit and end of file are different events, and either may come long before the other. The
+    /// first starts a short wait for the second; then the calls are given up.
+    fn dying(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let stopping = worker.state == WorkerState::Stopping;
+        if worker.exit.is_some() && (worker.closed || stopping || worker.in_flight == 0) {
+            self.bury(now, id, actions);
+            return;
+        }
+        if stopping || worker.state == WorkerState::Dying {
+            return;
+        }
+        worker.state = WorkerState::Dying;
+        Self::place(&mut self.placement, worker);
+        self.timers.set(now + DRAIN, Timer::Drained { worker: id });
+    }
+
+    /// The wait for the rest of a dead worker's bytes is over.
+    fn drained_or_dead(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        if worker.exit.is_some() {
+            self.bury(now, id, actions);
+            return;
+        }
+        // It closed its channel and lives: as good as dead. It is killed, and its exit buries it.
+        let failure = Failure::new(
+            ErrorCode::WorkerExited,
+            format!("worker {id} closed its data channel without exiting"),
+        );
+        self.settle_all_of(now, id, &failure, actions);
+        actions.commands.push(Command::Kill(id));
+    }
+
+    /// Kills a worker. Its calls are settled at once if the cause is its own failing.
+    pub(super) fn kill(&mut self, now: Time, id: WorkerId, cause: Cause, actions: &mut Actions) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let failure = match &cause {
+            Cause::Protocol(failure) => Some(failure.clone()),
+            Cause::Asked | Cause::Hung | Cause::Start(_) => None,
+        };
+        worker.cause.get_or_insert(cause);
+        worker.state = WorkerState::Stopping;
+        worker.outbox.clear();
+        Self::place(&mut self.placement, worker);
+        actions.commands.push(Command::Kill(id));
+        if let Some(failure) = failure {
+            self.settle_all_of(now, id, &failure, actions);
+        }
+    }
+
+    /// A dead worker leaves: its calls are settled or sent elsewhere, and it is replaced.
+    fn bury(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
+        let Some(mut worker) = self.workers.remove(&id) else { return };
+        self.placement.update(id, worker.placed, None);
+        worker.placed = None;
+        let exit = worker.exit.take().unwrap_or_default();
+        let failure = obituary(&worker, &exit);
+        let (reason, unplanned) = match &worker.cause {
+            None => ("exited", true),
+            Some(Cause::Asked) => ("stopped", false),
+            Some(Cause::Protocol(_)) => ("protocol", true),
+            Some(Cause::Hung) => ("hung", true),
+            Some(Cause::Start(_)) => ("start", true),
+        };
+        self.past.add(&worker.counters);
+        self.settle_sent(now, &worker, &failure, actions);
+        self.settle_pinned(&worker, &failure, actions);
+        actions.events.push(Event::WorkerExit {
+            worker: id,
+            code: exit.code,
+            signal: exit.signal,
+            reason,
+            stderr_tail: exit.stderr_tail,
+        });
+        match &self.phase {
+            Phase::Starting => {
+                actions.events.push(Event::SpawnFailed { failure });
+                self.stop(now, actions);
+            }
+            Phase::Running | Phase::Unhealthy(_) if unplanned => {
+                self.replace(now, id, failure, actions);
+            }
+            Phase::Stopping if self.workers.is_empty() => actions.events.push(Event::Stopped),
+            Phase::Idle | Phase::Running | Phase::Unhealthy(_) | Phase::Stopping => {}
+        }
+    }
+
+    fn replace(&mut self, now: Time, id: WorkerId, failure: Failure, actions: &mut Actions) {
+        let Some(policy) = self.config.restart else {
+            if self.workers.is_empty() {
+                self.fail_fast(failure, actions);
+            }
+            return;
+        };
+        let delay = match self.restarts.judge(&policy, now) {
+            Verdict::Replace(delay) => delay,
+            Verdict::Unhealthy(delay) => {
+                // As long as one worker lives the pool serves, only smaller.
+                if self.workers.is_empty() {
+                    self.fail_fast(failure, actions);
+                }
+                delay
+            }
+        };
+        self.restart_count += 1;
+        self.restarts_pending += 1;
+        let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        actions.events.push(Event::WorkerRestart { worker: id, delay: ms });
+        self.timers.set(now + delay, Timer::Restart);
+    }
+
+    /// Nobody can run a call: those that wait are told why, and so are later ones.
+    fn fail_fast(&mut self, failure: Failure, actions: &mut Actions) {
+        self.settle_queued(&failure, actions);
+        if !matches!(self.phase, Phase::Unhealthy(_)) {
+            actions.events.push(Event::Unhealthy { failure: failure.clone() });
+        }
+        self.phase = Phase::Unhealthy(failure);
+    }
+
+    /// Every call is rejected and every worker told to go. [`Event::Stopped`] follows.
+    pub fn stop(&mut self, now: Time, actions: &mut Actions) {
+        if self.phase == Phase::Stopping {
+            return;
+        }
+        self.phase = Phase::Stopping;
+        self.restarts_pending = 0;
+        let failure = Failure::new(ErrorCode::Disposed, "the instance was disposed of");
+        self.settle_queued(&failure, actions);
+        let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
+        for id in ids {
+            self.settle_all_of(now, id, &failure, actions);
+            if let Some(worker) = self.workers.get_mut(&id) {
+                worker.cause.get_or_insert(Cause::Asked);
+                worker.state = WorkerState::Stopping;
+                worker.outbox.clear();
+                Self::place(&mut self.placement, worker);
+            }
+            actions.commands.push(Command::Stop(id));
+        }
+        if self.workers.is_empty() {
+            actions.events.push(Event::Stopped);
+        }
+    }
+
+    /// Time has passed: whatever is due happens.
+    pub fn tick(&mut self, now: Time, actions: &mut Actions) {
+        while let Some(timer) = self.timers.due(now) {
+            match timer {
+                Timer::Deadline { call, sequence } => {
+                    self.expire(now, call, sequence, "deadline", actions);
+                }
+                Timer::QueueTimeout { call, sequence } => {
+                    let queued = self.calls.get(&call).map(|call| call.state);
+                    if queued == Some(CallState::Queued) {
+                        self.expire(now, call, sequence, "queue.timeout", actions);
+                    }
+                }
+                Timer::Grace { call, sequence } => self.grace_is_over(now, call, sequence, actions),
+                Timer::Start { worker } => self.start_is_late(now, worker, actions),
+                Timer::Drained { worker } => self.drained_or_dead(now, worker, actions),
+                Timer::Restart => {
+                    if self.restarts_pending > 0 {
+                        self.restarts_pending -= 1;
+                        self.start_worker(now, actions);
+                    }
+                }
+            }
+        }
+    }
+
+    /// When [`Engine::tick`] is next due.
+    pub fn next_wake(&mut self) -> Option<Time> {
+        let (calls, workers) = (&self.calls, &self.workers);
+        let restarts = self.restarts_pending;
+        self.timers.next(|timer| match timer {
+            Timer::Deadline { call, sequence }
+            | Timer::QueueTimeout { call, sequence }
+            | Timer::Grace { call, sequence } => {
+                calls.get(call).is_some_and(|call| call.sequence == *sequence)
+            }
+            Timer::Start { worker } => {
+                workers.get(worker).is_some_and(|worker| worker.state == WorkerState::Starting)
+            }
+            Timer::Drained { worker } => workers.contains_key(worker),
+            Timer::Restart => restarts > 0,
+        })
+    }
+
+    fn expire(
+        &mut self,
+        now: Time,
+        id: CallId,
+        sequence: u64,
+        limit: &str,
+        actions: &mut Actions,
+    ) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.sequence == sequence) else {
+            return;
+        };
+        let (phase, worker) = match call.state {
+            CallState::Queued => ("queue", None),
+            CallState::Sent(worker) => ("run", Some(worker)),
+            CallState::Abandoned(_) => return,
+        };
+        let waited = now.since(call.submitted).as_millis();
+        let doing = if phase == "queue" { "waiting for a worker" } else { "running" };
+        let message = format!("the call passed its {limit} after {waited} ms while {doing}");
+        let mut failure = Failure::new(ErrorCode::Timeout, message)
+            .with("phase", phase)
+            .with("callId", id.0);
+        if let Some(name) = self.handlers.name(call.handler) {
+            failure = failure.with("handler", name);
+        }
+        match worker {
+            None => self.past.timeouts += 1,
+            Some(worker) => {
+                failure = failure.with("worker", worker.0);
+                if let Some(worker) = self.workers.get_mut(&worker) {
+                    worker.counters.timeouts += 1;
+                }
+            }
+        }
+        actions.events.push(Event::Failed { id, failure });
+        self.cancel(now, id, actions);
+    }
+
+    /// A cancelled call has not yielded: its worker is lost, for it will never be free again.
+    fn grace_is_over(&mut self, now: Time, id: CallId, sequence: u64, actions: &mut Actions) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.sequence == sequence) else {
+            return;
+        };
+        if let CallState::Abandoned(worker) = call.state {
+            self.kill(now, worker, Cause::Hung, actions);
+        }
+    }
+
+    fn start_is_late(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
+        let Some(worker) = self.workers.get(&id) else { return };
+        if worker.state != WorkerState::Starting {
+            return;
+        }
+        let limit = self.config.start_timeout.unwrap_or_default().as_millis();
+        let message = format!(
+            "worker {id} was not ready after {limit} ms; raise startTimeout if its imports or \
+             on_start take longer"
+        );
+        let failure = Failure::new(ErrorCode::Timeout, message)
+            .with("phase", "start")
+            .with("worker", id.0);
+        self.kill(now, id, Cause::Start(failure), actions);
+    }
+
+    /// The calls that a dead worker held. Idempotent ones are sent again, once.
+    fn settle_sent(
+        &mut self,
+        now: Time,
+        worker: &Worker,
+        failure: &Failure,
+        actions: &mut Actions,
+    ) {
+        let mut again = Vec::new();
+        for id in &worker.sent {
+            let Some(call) = self.calls.get_mut(id) else { continue };
+            match call.state {
+                CallState::Sent(at) if at == worker.id => {
+                    if call.frame.is_some()
+                        && call.deaths == 0
+                        && call.options.worker.is_none()
+                        && matches!(self.phase, Phase::Running)
+                    {
+                        call.deaths += 1;
+                        call.state = CallState::Queued;
+                        again.push((call.options.priority, (call.sequence, *id)));
+                        continue;
+                    }
+                    let failure = self.of_call(failure, *id);
+                    self.calls.remove(id);
+                    actions.events.push(Event::Failed { id: *id, failure });
+                }
+                CallState::Abandoned(at) if at == worker.id => {
+                    self.calls.remove(id);
+                }
+                _ => {}
+            }
+        }
+        for (priority, entry) in again.into_iter().rev() {
+            self.queue.push_front(priority, entry, None);
+        }
+        let others: Vec<WorkerId> = self.workers.keys().copied().collect();
+        for other in others {
+            self.fill(now, other, actions);
+        }
+    }
+
+    /// Settles the calls of a worker that lives but is given up. Their slots are not freed: the
+    /// worker goes.
+    fn settle_all_of(
+        &mut self,
+        _now: Time,
+        id: WorkerId,
+        failure: &Failure,
+        actions: &mut Actions,
+    ) {
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let sent = std::mem::take(&mut worker.sent);
+        worker.in_flight = 0;
+        for call in sent {
+            let state = self.calls.get(&call).map(|call| call.state);
+            if state == Some(CallState::Sent(id)) {
+                let failure = self.of_call(failure, call).with("worker", id.0);
+                actions.events.push(Event::Failed { id: call, failure });
+            }
+            if matches!(state, Some(CallState::Sent(w) | CallState::Abandoned(w)) if w == id) {
+                self.calls.remove(&call);
+            }
+        }
+    }
+
+    fn settle_queued(&mut self, failure: &Failure, actions: &mut Actions) {
+        let mut queued: Vec<(u64, CallId)> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.state == CallState::Queued)
+            .map(|(id, call)| (call.sequence, *id))
+            .collect();
+        queued.sort_unstable();
+        for (_, id) in queued {
+            let failure = self.of_call(failure, id);
+            self.calls.remove(&id);
+            actions.events.push(Event::Failed { id, failure });
+        }
+        self.queue = crate::engine::queue::Queue::default();
+    }
+
+    fn settle_pinned(&mut self, worker: &Worker, failure: &Failure, actions: &mut Actions) {
+        let calls = &self.calls;
+        for (_, id) in self.queue.unpin(worker.id, |entry| is_queued(calls, entry)) {
+            let failure = self.of_call(failure, id);
+            self.calls.remove(&id);
+            actions.events.push(Event::Failed { id, failure });
+        }
+    }
+
+    /// A failure with what is known of the call it befell.
+    fn of_call(&self, failure: &Failure, id: CallId) -> Failure {
+        let failure = failure.clone().with("callId", id.0);
+        let Some(call) = self.calls.get(&id) else { return failure };
+        let failure = failure.with("mayHaveExecuted", call.state != CallState::Queued);
+        match self.handlers.name(call.handler) {
+            Some(name) => failure.with("handler", name),
+            None => failure,
+        }
+    }
+}
+
+/// What a dead worker's calls are told.
+fn obituary(worker: &Worker, exit: &Exit) -> Failure {
+    let failure = match &worker.cause {
+        Some(Cause::Protocol(failure) | Cause::Start(failure)) => failure.clone(),
+        _ => {
+            let how = match (exit.code, &exit.signal) {
+                (_, Some(signal)) => format!("was ended by {signal}"),
+                (Some(code), None) => format!("exited with code {code}"),
+                (None, None) => "is gone".to_owned(),
+            };
+            let id = worker.id;
+            if worker.state == WorkerState::Starting || worker.pid == 0 {
+                let message = format!("worker {id} {how} before it was ready");
+                Failure::new(ErrorCode::StartFailed, message)
+            } else {
+                let message = format!("worker {id} {how}");
+                Failure::new(ErrorCode::WorkerExited, message).with("retryable", true)
+            }
+        }
+    };
+    failure
+        .with("worker", worker.id.0)
+        .with("exitCode", exit.code)
+        .with("signal", exit.signal.clone())
+        .with("stderrTail", exit.stderr_tail.clone())
+}

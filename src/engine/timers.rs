@@ -1,0 +1,57 @@
+//! When the engine wants to be woken. Timers are never taken out: one that has lost its meaning is
+//! recognised when it fires.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::ids::{CallId, WorkerId};
+use crate::time::Time;
+
+/// What to look at when the time has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A call's deadline.
+    Deadline { call: CallId, sequence: u64 },
+    /// A call's time in the queue is over.
+    QueueTimeout { call: CallId, sequence: u64 },
+    /// An abandoned call has had its grace.
+    Grace { call: CallId, sequence: u64 },
+    /// A worker should be ready by now.
+    Start { worker: WorkerId },
+    /// A worker is gone and what was left in its pipes has been waited for.
+    Drained { worker: WorkerId },
+    /// A replacement is due.
+    Restart,
+}
+
+/// The pending timers, earliest first.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    heap: BinaryHeap<Reverse<(Time, Timer)>>,
+}
+
+impl Timers {
+    pub(super) fn set(&mut self, at: Time, timer: Timer) {
+        self.heap.push(Reverse((at, timer)));
+    }
+
+    /// The next timer that is due.
+    pub(super) fn due(&mut self, now: Time) -> Option<Timer> {
+        let Reverse((at, _)) = self.heap.peek()?;
+        if *at > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse((_, timer))| timer)
+    }
+
+    /// When the next one is due. Drops those at the front that `is_live` does not want.
+    pub(super) fn next(&mut self, is_live: impl Fn(&Timer) -> bool) -> Option<Time> {
+        while let Some(Reverse((at, timer))) = self.heap.peek() {
+            if is_live(timer) {
+                return Some(*at);
+            }
+            self.heap.pop();
+        }
+        None
+    }
+}

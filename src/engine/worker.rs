@@ -1,0 +1,127 @@
+//! One worker as the engine sees it.
+
+use std::collections::VecDeque;
+
+use crate::engine::handlers::Numbering;
+use crate::engine::stats::Counters;
+use crate::error::Failure;
+use crate::ids::{CallId, WorkerId};
+use crate::policy::window::Window;
+use crate::protocol::message::Mode;
+use crate::time::Time;
+
+/// Where a worker is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WorkerState {
+    /// Its process is being started or has not said hello.
+    Starting,
+    /// It takes calls.
+    Ready,
+    /// It was told to go, or is being killed; it takes no calls and owes no answers.
+    Stopping,
+    /// Its process or its channel is gone; what was left in the pipes is being read.
+    Dying,
+}
+
+/// Why a worker goes, the first cause winning.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Cause {
+    /// It was told to.
+    Asked,
+    /// It broke a rule of the protocol.
+    Protocol(Failure),
+    /// A call did not yield to its cancellation.
+    Hung,
+    /// It could not get ready.
+    Start(Failure),
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Exit {
+    /// Exit code.
+    pub code: Option<i32>,
+    /// Name of the signal that ended it, `SIGKILL`.
+    pub signal: Option<String>,
+    /// The last lines of stderr.
+    pub stderr_tail: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) id: WorkerId,
+    pub(super) state: WorkerState,
+    pub(super) mode: Mode,
+    pub(super) pid: u32,
+    pub(super) python: String,
+    pub(super) numbering: Numbering,
+    pub(super) window: Window,
+    /// Calls that were written and not answered, abandoned ones included.
+    pub(super) in_flight: u32,
+    /// Those calls in order of writing; answered ones are dropped when they reach the front.
+    pub(super) sent: VecDeque<CallId>,
+    /// Replies read so far; the 1.4 framing matches by order.
+    pub(super) replies: u64,
+    /// Load under which it stands in the placement, `None` while it stands in none.
+    pub(super) placed: Option<u32>,
+    /// Bytes to write.
+    pub(super) outbox: Vec<u8>,
+    /// The link holds bytes that the worker has not taken.
+    pub(super) backlogged: bool,
+    /// Bytes of the control channel that are no whole frame yet.
+    pub(super) control: Vec<u8>,
+    pub(super) cause: Option<Cause>,
+    /// Known once the process is reaped.
+    pub(super) exit: Option<Exit>,
+    /// The data channel is at its end.
+    pub(super) closed: bool,
+    pub(super) counters: Counters,
+    pub(super) last_activity: Time,
+    pub(super) rss: u64,
+}
+
+impl Worker {
+    pub(super) fn new(id: WorkerId, concurrency: u32, now: Time) -> Self {
+        Self {
+            id,
+            state: WorkerState::Starting,
+            mode: Mode::Synapse,
+            pid: 0,
+            python: String::new(),
+            numbering: Numbering::default(),
+            window: Window::new(concurrency),
+            in_flight: 0,
+            sent: VecDeque::new(),
+            replies: 0,
+            placed: None,
+            outbox: Vec::new(),
+            backlogged: false,
+            control: Vec::new(),
+            cause: None,
+            exit: None,
+            closed: false,
+            counters: Counters::default(),
+            last_activity: now,
+            rss: 0,
+        }
+    }
+
+    /// Its load if it can take a call.
+    pub(super) fn capacity(&self) -> Option<u32> {
+        let takes = self.state == WorkerState::Ready
+            && self.in_flight < self.window.limit()
+            && !self.backlogged;
+        takes.then_some(self.in_flight)
+    }
+
+    /// Its status as users see it.
+    pub(super) fn status(&self) -> &'static str {
+        match self.state {
+            WorkerState::Starting => "starting",
+            WorkerState::Ready if self.in_flight > 0 => "busy",
+            WorkerState::Ready => "ready",
+            WorkerState::Stopping => "stopping",
+            WorkerState::Dying => "failed",
+        }
+    }
+}
