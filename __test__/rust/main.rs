@@ -1,1 +1,9 @@
-fn main() {}
+//! The integration tests of the crate, one binary.
+#![expect(
+    clippy::unwrap_used,
+    reason = "the helpers of a test fail it by panicking"
+)]
+
+mod layers;
+mod protocol_hash;
+mod sources;
