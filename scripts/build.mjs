@@ -1,13 +1,18 @@
 // Builds everything that is generated: `native/` from the crate, `dist/` from `ts/`.
-// `--native` and `--facade` build one of the two.
+// `--native` and `--facade` build one of the two. What follows `--` goes to `napi build`.
 
+import { parseArgs } from 'node:util';
 import { buildFacade, buildNative } from './lib/build.mjs';
 import { install } from './lib/install.mjs';
 import { main } from './lib/main.mjs';
 
 await main(async () => {
+  const { values, positionals } = parseArgs({
+    options: { native: { type: 'boolean' }, facade: { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  const both = !values.native && !values.facade;
   await install();
-  const chosen = process.argv.slice(2);
-  if (chosen.length === 0 || chosen.includes('--native')) await buildNative();
-  if (chosen.length === 0 || chosen.includes('--facade')) await buildFacade();
+  if (both || values.native) await buildNative(positionals);
+  if (both || values.facade) await buildFacade();
 });

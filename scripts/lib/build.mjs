@@ -6,7 +6,7 @@ import { inModules, inProject } from './project.mjs';
 import { must } from './run.mjs';
 
 /** Compiles the crate to `native/synapse.<platform>.node` and writes its loader and types. */
-export async function buildNative() {
+export async function buildNative(options = []) {
   const cli = inModules('@napi-rs', 'cli', 'dist', 'cli.js');
   await must([
     process.execPath,
@@ -20,6 +20,7 @@ export async function buildNative() {
     'binding.cjs',
     '--dts',
     'binding.d.cts',
+    ...options,
   ]);
 }
 
