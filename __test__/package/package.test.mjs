@@ -1,0 +1,125 @@
+// What a user gets: the tarballs, installed into an empty project without a compiler.
+
+import assert from 'node:assert/strict';
+import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { after, before, test } from 'node:test';
+import { pack, platformManifests } from '../../scripts/lib/pack.mjs';
+import { inModules, inProject } from '../../scripts/lib/project.mjs';
+import { run } from '../../scripts/lib/run.mjs';
+import { Project } from './project.mjs';
+
+const project = new Project();
+const installed = (...parts) =>
+  project.path('node_modules', '@himalaya-quant', 'synapse', ...parts);
+let tarballs;
+let installation;
+
+function readJson(path) {
+  return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+before(async () => {
+  tarballs = await pack(project.beside('tarballs'));
+  cpSync(inProject('__test__', 'package', 'example'), project.path(), { recursive: true });
+  // Without --ignore-scripts, npm speaks up about every package that has an install script.
+  installation = project.run('npm', 'install', tarballs.main, ...tarballs.platforms);
+});
+
+after(() => project.remove());
+
+test('installing prints no warning', () => {
+  assert.equal(installation.code, 0, installation.output);
+  assert.doesNotMatch(installation.output, /warn|deprecated|install.scripts/i);
+});
+
+test('installing with --ignore-scripts works and prints no warning', () => {
+  const arguments_ = ['install', '--ignore-scripts', tarballs.main, ...tarballs.platforms];
+  const { code, output } = project.run('npm', ...arguments_);
+  assert.equal(code, 0, output);
+  assert.doesNotMatch(output, /warn|deprecated/i);
+});
+
+test('no installed package has an install script', () => {
+  const lock = readJson(project.path('package-lock.json'));
+  const scripted = Object.entries(lock.packages).filter(([, entry]) => entry.hasInstallScript);
+  assert.deepEqual(scripted, []);
+});
+
+test('the example runs as an ES module', () => {
+  const { code, output, stdout } = project.run('node', 'main.mjs');
+  assert.equal(code, 0, output);
+  assert.equal(stdout, '3\n');
+});
+
+test('the example runs as CommonJS', () => {
+  const { code, output, stdout } = project.run('node', 'main.cjs');
+  assert.equal(code, 0, output);
+  assert.equal(stdout, '3\n');
+});
+
+test('import and require give the same objects under the same names', () => {
+  const { code, output, stdout } = project.run('node', 'both.cjs');
+  assert.equal(code, 0, output);
+  const { names, imported, same } = JSON.parse(stdout);
+  assert.ok(same);
+  assert.deepEqual(imported, names);
+});
+
+test('the compiled files require nothing but what is installed', () => {
+  const allowed = /^(node:|\.|#native$|rxjs$)/;
+  const files = readdirSync(installed('dist'), { recursive: true });
+  const strangers = files
+    .filter((name) => name.endsWith('.js'))
+    .flatMap((name) =>
+      [...readFileSync(installed('dist', name), 'utf8').matchAll(/\brequire\(["']([^"']+)["']\)/g)]
+        .map(([, id]) => id)
+        .filter((id) => !allowed.test(id))
+        .map((id) => `${name}: ${id}`),
+    );
+  assert.deepEqual(strangers, []);
+});
+
+test('the Python package is there, without tests', () => {
+  const files = readdirSync(installed('python'), { recursive: true });
+  assert.ok(files.includes('synapse/__init__.py'));
+  assert.deepEqual(
+    files.filter((name) => /test|__pycache__/.test(name)),
+    [],
+  );
+});
+
+test('the main package holds no addon and the platform package little else', () => {
+  const addons = readdirSync(installed(), { recursive: true }).filter((name) =>
+    name.endsWith('.node'),
+  );
+  assert.deepEqual(addons, []);
+  assert.ok(statSync(tarballs.main).size < 1024 * 1024, 'the main tarball exceeds 1 MiB');
+});
+
+test('every platform is named at exactly the version of the main package', () => {
+  const { version, optionalDependencies, scripts, devDependencies } = readJson(
+    installed('package.json'),
+  );
+  const platforms = [...platformManifests().values()];
+  assert.equal(platforms.length, readJson(inProject('package.json')).napi.targets.length);
+  for (const manifest of platforms) {
+    assert.equal(manifest.version, version, manifest.name);
+    assert.equal(optionalDependencies[manifest.name], version, manifest.name);
+  }
+  assert.equal(scripts, undefined);
+  assert.equal(devDependencies, undefined);
+});
+
+test('publint finds nothing', async () => {
+  const cli = inModules('publint', 'src', 'cli.js');
+  const { code, output } = await run([process.execPath, cli, 'run', tarballs.main, '--strict']);
+  assert.equal(code, 0, output);
+  assert.match(output, /All good!/);
+});
+
+test('the types resolve from every module system', async () => {
+  const cli = inModules('@arethetypeswrong', 'cli', 'dist', 'index.js');
+  const { code, output } = await run([process.execPath, cli, tarballs.main]);
+  assert.equal(code, 0, output);
+  assert.match(output, /No problems found/);
+});

@@ -1,0 +1,3 @@
+// The types of `index.mjs`.
+
+export * from './index.js';

@@ -1,0 +1,22 @@
+// The public surface, for `import`. `index.js` holds the values; docs/decisions/0003 says why.
+
+import surface from './index.js';
+
+export const {
+  CircuitOpenError,
+  DisposedError,
+  EncodeError,
+  EnvironmentError,
+  HandlerNotFoundError,
+  kwargs,
+  ndarray,
+  ProtocolError,
+  PythonError,
+  QueueFullError,
+  SpawnError,
+  Synapse,
+  SynapseError,
+  TimeoutError,
+  ValidationError,
+  WorkerExitedError,
+} = surface;
