@@ -1,0 +1,138 @@
+//! Starts a child.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{oneshot, watch};
+
+use crate::process::child::Child;
+use crate::process::death::Death;
+use crate::process::event::Observer;
+use crate::process::inbox::Inbox;
+use crate::process::launch::{Launch, OutputMode};
+use crate::process::life::Life;
+use crate::process::link::DataLink;
+use crate::process::outbox::{Ending, Outbox};
+use crate::process::reactor::Reactor;
+use crate::process::run::{MARKER_VARIABLE, next_marker};
+use crate::process::supervisor::{Schedule, Supervisor};
+use crate::process::{guard, pipes, registry, unix};
+
+/// Most bytes that may wait on the control channel. Its frames are small, so a child that lets so
+/// many wait is not going to read them.
+const CONTROL_BACKLOG: usize = 1 << 20;
+
+/// Starts a child on the reactor's thread and returns at once. `done` is called there with the
+/// outcome; no event is reported before it has returned. Dropping the child kills it.
+///
+/// The fork copies the page tables of the whole process: about a millisecond for a small Node, and
+/// several for one of a gigabyte, during which other threads may wait for memory but not for us.
+pub fn begin(
+    launch: Launch,
+    observer: Arc<dyn Observer>,
+    done: impl FnOnce(io::Result<Child>) + Send + 'static,
+) {
+    match Reactor::global() {
+        Ok(reactor) => {
+            // Detached: the supervisor ends when its child is gone.
+            drop(reactor.handle().spawn(async move {
+                match start(launch, observer) {
+                    Ok((child, supervisor)) => {
+                        done(Ok(child));
+                        supervisor.run().await;
+                    }
+                    Err(error) => done(Err(error)),
+                }
+            }));
+        }
+        Err(error) => done(Err(error)),
+    }
+}
+
+/// The same as a future, for any runtime. Events may come before it is ready. If it is dropped the
+/// child is killed.
+pub async fn spawn(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<Child> {
+    let (tx, rx) = oneshot::channel();
+    begin(launch, observer, move |outcome| {
+        // If nobody waits any more the child is dropped here, and so killed.
+        drop(tx.send(outcome));
+    });
+    rx.await
+        .map_err(|_| io::Error::other("the reactor's thread died"))?
+}
+
+fn start(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<(Child, Supervisor)> {
+    // All descriptors exist before the command makes its own, so none of those can come to lie where
+    // the child's channels go.
+    let (child_ends, own_ends) = pipes::channels()?;
+    let (stdout, stdout_target) = match launch.stdout {
+        OutputMode::Event => piped()?,
+        OutputMode::Inherit => (None, Stdio::inherit()),
+        OutputMode::Ignore => (None, Stdio::null()),
+    };
+    let (stderr, stderr_target) = match launch.stderr {
+        OutputMode::Event | OutputMode::Ignore => piped()?,
+        OutputMode::Inherit => (None, Stdio::inherit()),
+    };
+    let marker = next_marker();
+    let mut command = Command::new(launch.program);
+    command
+        .args(launch.args)
+        .env_clear()
+        .envs(launch.env)
+        .env(MARKER_VARIABLE, &marker)
+        .current_dir(launch.cwd)
+        .stdin(Stdio::null())
+        .stdout(stdout_target)
+        .stderr(stderr_target);
+    unix::prepare_worker(&mut command, &child_ends);
+    let process = command.spawn()?;
+    // The command holds the child's ends of the output pipes.
+    drop((command, child_ends));
+    let pid = Pid::from_child(&process);
+    let death = Death::watch(pid).inspect_err(|_| discard(pid))?;
+
+    let life = Arc::new(Life::new(pid, marker));
+    registry::add(launch.owner, &life);
+    guard::enlist(pid);
+
+    let data = Arc::new(Outbox::new(own_ends.data_out, Ending::Close, usize::MAX));
+    let control = Arc::new(Outbox::new(
+        Arc::clone(&own_ends.control),
+        Ending::HalfClose,
+        CONTROL_BACKLOG,
+    ));
+    let (stop_tx, stop_rx) = watch::channel(Schedule::default());
+    let link = DataLink::new(Arc::clone(&data), own_ends.data_in);
+    let child = Child::new(Arc::clone(&life), link, Arc::clone(&control), stop_tx);
+    let supervisor = Supervisor {
+        life,
+        observer,
+        death,
+        stop: stop_rx,
+        data,
+        control,
+        control_in: Inbox::new(Some(own_ends.control)),
+        stdout: Inbox::new(stdout),
+        stderr: Inbox::new(stderr),
+        forward_stderr: launch.stderr == OutputMode::Event,
+        share: own_ends.share,
+    };
+    Ok((child, supervisor))
+}
+
+fn piped() -> io::Result<(Option<Arc<AsyncFd<OwnedFd>>>, Stdio)> {
+    let (own, target) = pipes::output()?;
+    Ok((Some(own), target.into()))
+}
+
+/// Ends a child that nobody can watch.
+fn discard(pid: Pid) {
+    // Both fail only if it is gone.
+    kill_process(pid, Signal::KILL).ok();
+    waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).ok();
+}
