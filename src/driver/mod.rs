@@ -1,1 +1,14 @@
-//! (being written)
+//! Layer 4. What runs an engine: feeds it events and carries out its actions.
+//!
+//! - [`node`]: the driver for Node's event loop, on the thread of the JavaScript that made it
+//! - [`options`]: what the facade hands over at the start
+//! - [`batch`]: the calls of one tick, as the facade lays them out
+//! - [`launch`]: from options to a prepared environment and a worker's command line
+//! - [`output`]: from bytes of an output stream to text
+
+pub mod batch;
+pub mod launch;
+pub mod node;
+pub mod options;
+pub mod output;
+mod signals;

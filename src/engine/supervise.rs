@@ -36,6 +36,11 @@ impl Engine {
         actions.commands.push(Command::Start(id));
     }
 
+    /// Whether a worker's process, just started, is still wanted.
+    pub fn wants(&self, id: WorkerId) -> bool {
+        self.workers.get(&id).is_some_and(|worker| worker.state == WorkerState::Starting)
+    }
+
     /// The driver could not start a worker's process.
     pub fn start_failed(&mut self, now: Time, id: WorkerId, reason: &str, actions: &mut Actions) {
         let message = format!("the worker's process could not be started: {reason}");

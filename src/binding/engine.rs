@@ -1,0 +1,132 @@
+//! The class `NativeEngine`. Mirrors `ts/native.ts`, in its order.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{
+    Error, Function, Result, Status, Uint8ArraySlice, Uint32ArraySlice,
+};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi_derive::napi;
+
+use crate::binding::table;
+use crate::driver::node::NodeDriver;
+use crate::driver::options::SpawnOptions;
+use crate::ids::{CallId, WorkerId};
+
+/// One engine and its processes.
+#[napi]
+#[derive(Debug)]
+pub struct NativeEngine {
+    driver: NodeDriver,
+}
+
+#[napi]
+impl NativeEngine {
+    /// `wake` is called, on the JavaScript thread, when `poll` has work.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(wake: Function<'_, (), ()>) -> Result<Self> {
+        // Weak: it does not keep Node up. Bounded: one pending wake-up stands for all.
+        let wake = wake
+            .build_threadsafe_function::<()>()
+            .weak::<true>()
+            .max_queue_size::<1>()
+            .build()?;
+        let wake = Arc::new(move || {
+            // Full: one is on its way. Closing: nobody is left to be woken.
+            let _status: Status = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        });
+        Ok(Self { driver: NodeDriver::new(wake) })
+    }
+
+    /// Prepares the environment and starts workers. The outcome comes as an event.
+    #[napi(catch_unwind)]
+    pub fn start(&mut self, config: String) -> Result<()> {
+        let options: SpawnOptions = serde_json::from_str(&config)
+            .map_err(|error| Error::new(Status::InvalidArg, format!("spawn options: {error}")))?;
+        self.driver
+            .start(options)
+            .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
+    }
+
+    /// Takes the frames in `buffer` up to `end`.
+    #[napi(catch_unwind)]
+    pub fn submit(&mut self, buffer: Uint8ArraySlice<'_>, end: u32, table: Uint32ArraySlice<'_>) {
+        let bytes = buffer.get(..end as usize).unwrap_or_default();
+        self.driver.submit(bytes);
+        self.answer(table, 0, 0);
+    }
+
+    /// Takes what a worker sent: the bytes of `buffer` up to `end`.
+    #[napi(catch_unwind)]
+    pub fn received(
+        &mut self,
+        worker: u32,
+        buffer: Uint8ArraySlice<'_>,
+        end: u32,
+        table: Uint32ArraySlice<'_>,
+    ) {
+        let bytes = buffer.get(..end as usize).unwrap_or_default();
+        let room = table::room(table.len());
+        let received = self.driver.received(WorkerId(worker), bytes, room);
+        self.answer(table, received.consumed, received.need);
+    }
+
+    /// A worker's data channel is at its end.
+    #[napi(catch_unwind)]
+    pub fn closed(&mut self, worker: u32, table: Uint32ArraySlice<'_>) {
+        self.driver.closed(WorkerId(worker));
+        self.answer(table, 0, 0);
+    }
+
+    /// Takes what happened on other threads, and lets due timers fire.
+    #[napi(catch_unwind)]
+    pub fn poll(&mut self, table: Uint32ArraySlice<'_>) {
+        self.driver.poll();
+        self.answer(table, 0, 0);
+    }
+
+    /// The caller has given a call up.
+    #[napi(catch_unwind)]
+    pub fn cancel(&mut self, id: u32, table: Uint32ArraySlice<'_>) {
+        self.driver.cancel(CallId(id));
+        self.answer(table, 0, 0);
+    }
+
+    /// Rejects all calls and stops all workers.
+    #[napi(catch_unwind)]
+    pub fn stop(&mut self, table: Uint32ArraySlice<'_>) {
+        self.driver.stop();
+        self.answer(table, 0, 0);
+    }
+
+    /// Ends all processes at once, without a word.
+    #[napi(catch_unwind)]
+    pub fn kill(&mut self) {
+        self.driver.kill();
+    }
+
+    /// What happened since the last time: a JSON array of events.
+    #[napi(catch_unwind)]
+    pub fn take_events(&mut self) -> String {
+        serde_json::Value::Array(self.driver.take_news()).to_string()
+    }
+
+    /// Counters as JSON.
+    #[napi(catch_unwind)]
+    pub fn stats(&self) -> String {
+        self.driver.stats().to_string()
+    }
+
+    /// The workers as JSON.
+    #[napi(catch_unwind)]
+    pub fn workers(&self) -> String {
+        self.driver.workers().to_string()
+    }
+
+    fn answer(&mut self, mut table: Uint32ArraySlice<'_>, consumed: usize, need: usize) {
+        let wake = self.driver.wake_in();
+        let has_news = self.driver.has_news();
+        table::fill(table::numbers(&mut table), self.driver.settled(), consumed, need, wake, has_news);
+        self.driver.clear();
+    }
+}

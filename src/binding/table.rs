@@ -1,0 +1,54 @@
+//! The table through which the engine answers: numbers in memory that JavaScript reads, for one
+//! native call may settle a thousand calls. `ts/wire/table.ts` reads it.
+
+use napi::bindgen_prelude::Uint32ArraySlice;
+
+use crate::engine::Settled;
+
+/// Numbers before the entries: settled, flags, consumed, need, wake; the rest is spare.
+const ENTRIES: usize = 8;
+/// Numbers an entry: id, kind, start, end.
+const ENTRY: usize = 4;
+/// Flag: events wait to be taken.
+const HAS_EVENTS: u32 = 1;
+
+/// Calls that a table of `length` numbers has room for.
+pub(super) fn room(length: usize) -> usize {
+    length.saturating_sub(ENTRIES) / ENTRY
+}
+
+/// The numbers of a table, to be written.
+#[expect(unsafe_code, reason = "memory of JavaScript is written in place")]
+pub(super) fn numbers<'a>(table: &'a mut Uint32ArraySlice<'_>) -> &'a mut [u32] {
+    // SAFETY: the facade hands each table to one engine only, as the last argument of a synchronous
+    // call: no JavaScript runs and no other slice of it exists until that call returns.
+    unsafe { table.as_mut() }
+}
+
+/// Fills a table in.
+pub(super) fn fill(
+    table: &mut [u32],
+    settled: &[Settled],
+    consumed: usize,
+    need: usize,
+    wake: Option<u64>,
+    has_events: bool,
+) {
+    let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
+    // A timer of more than 2^31 ms would fire at once in Node.
+    let wake = wake.map_or(0, |ms| u32::try_from(ms + 1).unwrap_or(u32::MAX).min(1 << 31));
+    let flags = if has_events { HAS_EVENTS } else { 0 };
+    let head = [number(settled.len()), flags, number(consumed), number(need), wake];
+    for (slot, value) in table.iter_mut().zip(head) {
+        *slot = value;
+    }
+    let entries = table.get_mut(ENTRIES..).unwrap_or_default();
+    for (entry, settled) in entries.chunks_exact_mut(ENTRY).zip(settled) {
+        entry.copy_from_slice(&[
+            settled.call.0,
+            settled.kind as u32,
+            number(settled.start),
+            number(settled.end),
+        ]);
+    }
+}

@@ -1,0 +1,118 @@
+//! The calls of one tick, as the facade lays them out in its outgoing buffer: request frames, each
+//! of which may be preceded by an options record.
+//!
+//! An options record has the header of a frame, with a kind that the wire does not know, and then:
+//! `f64` milliseconds until the deadline (0 for none), `i32` priority, `u32` worker (0 for any),
+//! `u32` flags (bit 0: idempotent). `ts/engine.ts` writes it.
+
+use std::time::Duration;
+
+use crate::engine::{CallOptions, Submission};
+use crate::ids::{CallId, WorkerId};
+use crate::protocol::header;
+use crate::time::Time;
+
+/// The options record's kind.
+const OPTIONS: u8 = 0xf0;
+/// Its flag: the call may be run again.
+const IDEMPOTENT: u32 = 1;
+
+/// Iterates over the calls in a buffer. The facade is trusted to lay them out right; bytes that are
+/// not end the iteration.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    rest: &'a [u8],
+    now: Time,
+}
+
+impl<'a> Batch<'a> {
+    /// The calls in `bytes`; deadlines count from `now`.
+    pub fn new(bytes: &'a [u8], now: Time) -> Self {
+        Self { rest: bytes, now }
+    }
+}
+
+impl<'a> Iterator for Batch<'a> {
+    type Item = Submission<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut options = CallOptions::default();
+        loop {
+            let head = self.rest.first_chunk::<{ header::LEN }>()?;
+            let [l0, l1, l2, l3, kind, _, h0, h1, i0, i1, i2, i3] = *head;
+            let total = u32::from_le_bytes([l0, l1, l2, l3]) as usize + 4;
+            let (record, rest) = self.rest.split_at_checked(total)?;
+            self.rest = rest;
+            if kind == OPTIONS {
+                options = parse_options(record.get(header::LEN..)?, self.now)?;
+                continue;
+            }
+            return Some(Submission {
+                id: CallId(u32::from_le_bytes([i0, i1, i2, i3])),
+                handler: u16::from_le_bytes([h0, h1]),
+                frame: record,
+                options,
+            });
+        }
+    }
+}
+
+fn parse_options(bytes: &[u8], now: Time) -> Option<CallOptions> {
+    let (timeout, rest) = bytes.split_first_chunk::<8>()?;
+    let (priority, rest) = rest.split_first_chunk::<4>()?;
+    let (worker, rest) = rest.split_first_chunk::<4>()?;
+    let flags = rest.first_chunk::<4>()?;
+    let timeout = f64::from_le_bytes(*timeout);
+    let worker = u32::from_le_bytes(*worker);
+    Some(CallOptions {
+        deadline: (timeout > 0.0)
+            .then(|| Duration::try_from_secs_f64(timeout / 1e3).ok())
+            .flatten()
+            .map(|after| now + after),
+        priority: i32::from_le_bytes(*priority),
+        worker: (worker != 0).then_some(WorkerId(worker)),
+        idempotent: u32::from_le_bytes(*flags) & IDEMPOTENT != 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::header::{Header, Kind};
+
+    fn request(id: u32, payload: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(payload.len()).unwrap();
+        let header = Header { payload: length, kind: Kind::Request, flags: 0, handler: 3, id };
+        [header.to_bytes().as_slice(), payload].concat()
+    }
+
+    fn options(timeout: f64, priority: i32, worker: u32, flags: u32) -> Vec<u8> {
+        let mut bytes = vec![28, 0, 0, 0, OPTIONS, 0, 0, 0, 0, 0, 0, 0];
+        bytes.extend(timeout.to_le_bytes());
+        bytes.extend(priority.to_le_bytes());
+        bytes.extend(worker.to_le_bytes());
+        bytes.extend(flags.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn options_apply_to_the_next_call_only() {
+        let bytes = [request(1, b"a"), options(1.5, -2, 7, 1), request(2, b""), request(3, b"cc")];
+        let bytes = bytes.concat();
+        let calls: Vec<_> = Batch::new(&bytes, Time(100)).collect();
+        let ids: Vec<_> = calls.iter().map(|call| call.id.0).collect();
+        assert_eq!(ids, [1, 2, 3]);
+        assert_eq!(calls[0].options, CallOptions::default());
+        assert_eq!(
+            calls[1].options,
+            CallOptions {
+                deadline: Some(Time(1600)),
+                priority: -2,
+                worker: Some(WorkerId(7)),
+                idempotent: true,
+            }
+        );
+        assert_eq!(calls[2].options, CallOptions::default());
+        assert_eq!(calls[2].frame.len(), header::LEN + 2);
+    }
+}

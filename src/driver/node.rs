@@ -1,0 +1,482 @@
+//! The driver for Node's event loop. It lives on the thread of the JavaScript that made it and
+//! needs no lock: what happens on other threads comes through a queue, and a wake-up tells the
+//! event loop to look into it.
+
+use std::os::fd::IntoRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Instant;
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::driver::batch::Batch;
+use crate::driver::launch::{Prepared, prepare};
+use crate::driver::options::SpawnOptions;
+use crate::driver::output::Utf8;
+use crate::driver::signals;
+use crate::engine::{Actions, Command, Engine, Event, Exit, Received, Settled};
+use crate::environ::Step;
+use crate::error::{ErrorCode, Failure};
+use crate::ids::{CallId, WorkerId};
+use crate::process::{
+    Child, Chunk, ExitReport, Observer, OutputStream, OwnerId, ProcessEvent, Reactor, StopPlan,
+    WriteState, begin, kill_owned,
+};
+use crate::protocol::header::{Header, Kind};
+use crate::time::Time;
+
+/// Bytes from which an outbox is handed over instead of copied.
+const HAND_OVER: usize = 256 * 1024;
+
+/// Tells the event loop that [`NodeDriver::poll`] has work. Called on any thread.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// One spawned target.
+pub struct NodeDriver {
+    epoch: Instant,
+    owner: OwnerId,
+    engine: Option<Engine>,
+    prepared: Option<Arc<Prepared>>,
+    /// Ends the preparation of the environment when it is dropped half-way.
+    preparing: Option<tokio::task::AbortHandle>,
+    children: FxHashMap<WorkerId, Running>,
+    /// Workers whose process is being started.
+    starting: usize,
+    /// The engine has no workers left; told to the facade once the processes are gone too.
+    stopped: bool,
+    actions: Actions,
+    news: Vec<Value>,
+    inbox: Receiver<Message>,
+    post: Post,
+}
+
+/// A worker's process and the text of its streams.
+struct Running {
+    child: Child,
+    stdout: Utf8,
+    stderr: Utf8,
+}
+
+/// Where other threads put what happened.
+#[derive(Clone)]
+struct Post {
+    sender: Sender<Message>,
+    wake: Wake,
+    /// A wake-up is on its way: no second one is needed.
+    woken: Arc<AtomicBool>,
+}
+
+enum Message {
+    Progress(Step),
+    Prepared(Result<Prepared, Failure>),
+    Started(WorkerId, std::io::Result<Child>),
+    Process(WorkerId, ProcessEvent),
+}
+
+/// What the driver itself tells the facade, beside the engine's events.
+#[derive(Serialize)]
+#[serde(tag = "type")]
+enum News {
+    #[serde(rename = "setup")]
+    Setup {
+        #[serde(flatten)]
+        step: Step,
+    },
+    #[serde(rename = "prepared")]
+    Prepared {
+        environment: Value,
+    },
+    #[serde(rename = "worker:start")]
+    WorkerStart { worker: WorkerId, pid: u32, fd: i32 },
+}
+
+impl Post {
+    fn put(&self, message: Message) {
+        if self.sender.send(message).is_ok() && !self.woken.swap(true, Ordering::AcqRel) {
+            (self.wake)();
+        }
+    }
+}
+
+struct ChildObserver {
+    worker: WorkerId,
+    post: Post,
+}
+
+impl Observer for ChildObserver {
+    fn event(&self, event: ProcessEvent) {
+        self.post.put(Message::Process(self.worker, event));
+    }
+}
+
+impl std::fmt::Debug for NodeDriver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeDriver").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}
+
+impl NodeDriver {
+    /// A driver without a target.
+    pub fn new(wake: Wake) -> Self {
+        let (sender, inbox) = channel();
+        Self {
+            epoch: Instant::now(),
+            owner: OwnerId::new(),
+            engine: None,
+            prepared: None,
+            preparing: None,
+            children: FxHashMap::default(),
+            starting: 0,
+            stopped: false,
+            actions: Actions::default(),
+            news: Vec::new(),
+            inbox,
+            post: Post { sender, wake, woken: Arc::new(AtomicBool::new(false)) },
+        }
+    }
+
+    /// Prepares the environment on the reactor's thread; workers start when it is done.
+    pub fn start(&mut self, options: SpawnOptions) -> std::io::Result<()> {
+        self.engine = Some(Engine::new(options.engine()));
+        let post = self.post.clone();
+        let task = Reactor::global()?.handle().spawn(async move {
+            let progress_post = post.clone();
+            let progress = move |step: Step| progress_post.put(Message::Progress(step));
+            let outcome = prepare(options, &progress).await;
+            post.put(Message::Prepared(outcome));
+        });
+        self.preparing = Some(task.abort_handle());
+        Ok(())
+    }
+
+    /// The calls of one tick.
+    pub fn submit(&mut self, bytes: &[u8]) {
+        let now = self.now();
+        let Some(engine) = &mut self.engine else { return };
+        for call in Batch::new(bytes, now) {
+            engine.submit(now, &call, &mut self.actions);
+        }
+        self.carry_out(now);
+    }
+
+    /// Bytes of a worker's data channel. At most `room` calls are settled.
+    pub fn received(&mut self, worker: WorkerId, bytes: &[u8], room: usize) -> Received {
+        let now = self.now();
+        let Some(engine) = &mut self.engine else {
+            return Received { consumed: bytes.len(), need: 4 };
+        };
+        let received = engine.received(now, worker, bytes, room, &mut self.actions);
+        self.carry_out(now);
+        received
+    }
+
+    /// A worker's data channel is at its end.
+    pub fn closed(&mut self, worker: WorkerId) {
+        self.with_engine(|engine, now, actions| engine.closed(now, worker, actions));
+    }
+
+    /// The caller has given a call up.
+    pub fn cancel(&mut self, call: CallId) {
+        self.with_engine(|engine, now, actions| engine.cancel(now, call, actions));
+    }
+
+    /// Rejects all calls and stops all workers.
+    pub fn stop(&mut self) {
+        if let Some(task) = self.preparing.take() {
+            task.abort();
+        }
+        self.with_engine(|engine, now, actions| engine.stop(now, actions));
+    }
+
+    /// Ends all processes at once.
+    pub fn kill(&self) {
+        kill_owned(self.owner);
+    }
+
+    /// Takes what happened on other threads, and lets due timers fire.
+    pub fn poll(&mut self) {
+        self.post.woken.store(false, Ordering::Release);
+        while let Ok(message) = self.inbox.try_recv() {
+            self.take(message);
+        }
+        self.with_engine(|engine, now, actions| engine.tick(now, actions));
+    }
+
+    /// Calls answered since the last [`NodeDriver::clear`].
+    pub fn settled(&self) -> &[Settled] {
+        &self.actions.settled
+    }
+
+    /// The facade has seen what was settled.
+    pub fn clear(&mut self) {
+        self.actions.clear();
+    }
+
+    /// Whether [`NodeDriver::take_news`] has something.
+    pub fn has_news(&self) -> bool {
+        !self.news.is_empty()
+    }
+
+    /// What the facade should know, in order.
+    pub fn take_news(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Milliseconds, rounded up, until [`NodeDriver::poll`] should be called.
+    pub fn wake_in(&mut self) -> Option<u64> {
+        let now = self.now();
+        let at = self.engine.as_mut()?.next_wake()?;
+        Some(at.0.saturating_sub(now.0).div_ceil(1000))
+    }
+
+    /// Counters as JSON.
+    pub fn stats(&self) -> Value {
+        let now = self.now();
+        json(&self.engine.as_ref().map(|engine| engine.stats(now)))
+    }
+
+    /// The workers as JSON.
+    pub fn workers(&self) -> Value {
+        json(&self.engine.as_ref().map(Engine::workers).unwrap_or_default())
+    }
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX))
+    }
+
+    fn with_engine(&mut self, act: impl FnOnce(&mut Engine, Time, &mut Actions)) {
+        let now = self.now();
+        if let Some(engine) = &mut self.engine {
+            act(engine, now, &mut self.actions);
+            self.carry_out(now);
+        }
+    }
+
+    fn tell(&mut self, news: &News) {
+        self.news.push(json(news));
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Progress(step) => self.tell(&News::Setup { step }),
+            Message::Prepared(Ok(prepared)) => {
+                self.preparing = None;
+                self.tell(&News::Prepared { environment: prepared.describe() });
+                self.prepared = Some(Arc::new(prepared));
+                self.with_engine(|engine, now, actions| engine.start(now, actions));
+            }
+            Message::Prepared(Err(failure)) => {
+                self.preparing = None;
+                self.actions.events.push(Event::SpawnFailed { failure });
+                self.with_engine(|engine, now, actions| engine.stop(now, actions));
+            }
+            Message::Started(worker, outcome) => self.started(worker, outcome),
+            Message::Process(worker, event) => self.process(worker, event),
+        }
+    }
+
+    fn started(&mut self, worker: WorkerId, outcome: std::io::Result<Child>) {
+        self.starting -= 1;
+        let mut child = match outcome {
+            Ok(child) => child,
+            Err(error) => {
+                let reason = error.to_string();
+                self.with_engine(|engine, now, actions| {
+                    engine.start_failed(now, worker, &reason, actions);
+                });
+                return;
+            }
+        };
+        if let Some(fd) = child.data.take_read_fd() {
+            let (pid, fd) = (child.pid(), fd.into_raw_fd());
+            self.tell(&News::WorkerStart { worker, pid, fd });
+        }
+        // Told to go before it was there: the engine's command has found no process.
+        let wanted = self.engine.as_ref().is_some_and(|engine| engine.wants(worker));
+        if !wanted {
+            child.kill();
+        }
+        let running = Running { child, stdout: Utf8::default(), stderr: Utf8::default() };
+        self.children.insert(worker, running);
+    }
+
+    fn process(&mut self, worker: WorkerId, event: ProcessEvent) {
+        match event {
+            ProcessEvent::Control(bytes) => {
+                self.with_engine(|engine, now, actions| {
+                    engine.control(now, worker, &bytes, actions);
+                });
+            }
+            // The exit that follows says more.
+            ProcessEvent::ControlClosed | ProcessEvent::LinkBroken => {}
+            ProcessEvent::Output { stream, bytes } => self.output(worker, stream, &bytes),
+            ProcessEvent::OutputDropped { stream, bytes } => {
+                let text = format!("[{bytes} bytes of output were dropped: the listener is too slow]\n");
+                self.log(worker, stream, text);
+            }
+            ProcessEvent::Drained => {
+                self.with_engine(|engine, now, actions| engine.drained(now, worker, actions));
+            }
+            ProcessEvent::Exited(report) => {
+                self.flush_output(worker);
+                let exit = exit_of(report);
+                self.with_engine(|engine, now, actions| engine.exited(now, worker, exit, actions));
+            }
+            ProcessEvent::Gone => {
+                self.children.remove(&worker);
+                self.report_stopped();
+            }
+        }
+    }
+
+    fn output(&mut self, worker: WorkerId, stream: OutputStream, bytes: &Chunk) {
+        let Some(running) = self.children.get_mut(&worker) else { return };
+        let text = match stream {
+            OutputStream::Stdout => running.stdout.push(bytes),
+            OutputStream::Stderr => running.stderr.push(bytes),
+        };
+        self.log(worker, stream, text);
+    }
+
+    fn flush_output(&mut self, worker: WorkerId) {
+        let Some(running) = self.children.get_mut(&worker) else { return };
+        let (stdout, stderr) = (running.stdout.finish(), running.stderr.finish());
+        self.log(worker, OutputStream::Stdout, stdout);
+        self.log(worker, OutputStream::Stderr, stderr);
+    }
+
+    fn log(&mut self, worker: WorkerId, stream: OutputStream, text: String) {
+        if text.is_empty() {
+            return;
+        }
+        let stream = match stream {
+            OutputStream::Stdout => "stdout",
+            OutputStream::Stderr => "stderr",
+        };
+        let stream = stream.to_owned();
+        let event = Event::Log { worker, stream, text, call_id: None, about: Map::new() };
+        self.news.push(json(&event));
+    }
+
+    /// Does what the engine asks for. What it leads to may ask for more.
+    fn carry_out(&mut self, now: Time) {
+        loop {
+            let commands = std::mem::take(&mut self.actions.commands);
+            let dirty = std::mem::take(&mut self.actions.dirty);
+            if commands.is_empty() && dirty.is_empty() {
+                break;
+            }
+            for worker in dirty {
+                self.flush(now, worker);
+            }
+            for command in commands {
+                self.command(now, command);
+            }
+        }
+        for event in self.actions.events.drain(..) {
+            if event == Event::Stopped {
+                self.stopped = true;
+            } else {
+                self.news.push(json(&event));
+            }
+        }
+        self.report_stopped();
+    }
+
+    /// The facade hears that all is over when no process of ours is left.
+    fn report_stopped(&mut self) {
+        if self.stopped && self.children.is_empty() && self.starting == 0 {
+            self.stopped = false;
+            self.news.push(json(&Event::Stopped));
+        }
+    }
+
+    fn flush(&mut self, now: Time, worker: WorkerId) {
+        let Some(engine) = &mut self.engine else { return };
+        let Some(outbox) = engine.outbox(worker) else { return };
+        let Some(running) = self.children.get(&worker) else { return };
+        if outbox.is_empty() {
+            return;
+        }
+        let written = if outbox.len() >= HAND_OVER {
+            running.child.data.write_owned(Box::new(std::mem::take(outbox)))
+        } else {
+            let written = running.child.data.write(outbox);
+            outbox.clear();
+            written
+        };
+        match written {
+            Ok(WriteState::Written) => {}
+            Ok(WriteState::Backlogged) => engine.backlogged(worker),
+            // The worker has closed its end: it is dying, and its exit says why.
+            Err(_) => engine.closed(now, worker, &mut self.actions),
+        }
+    }
+
+    fn command(&mut self, now: Time, command: Command) {
+        match command {
+            Command::Start(worker) => self.launch(now, worker),
+            Command::Control(worker, bytes) => {
+                if let Some(running) = self.children.get(&worker) {
+                    // A worker that does not take it is dying or will be killed at the grace.
+                    drop(running.child.control(&bytes));
+                }
+            }
+            Command::Stop(worker) => {
+                let grace = self.engine.as_ref().map(Engine::grace).unwrap_or_default();
+                if let Some(running) = self.children.get(&worker) {
+                    drop(running.child.control(&Header::bare(Kind::Shutdown, 0)));
+                    running.child.stop(StopPlan::new(grace));
+                }
+            }
+            Command::Kill(worker) => {
+                if let Some(running) = self.children.get(&worker) {
+                    running.child.kill();
+                }
+            }
+        }
+    }
+
+    fn launch(&mut self, now: Time, worker: WorkerId) {
+        let Some(prepared) = &self.prepared else {
+            if let Some(engine) = &mut self.engine {
+                engine.start_failed(now, worker, "there is no environment", &mut self.actions);
+            }
+            return;
+        };
+        self.starting += 1;
+        let observer = Arc::new(ChildObserver { worker, post: self.post.clone() });
+        let post = self.post.clone();
+        begin(prepared.launch(self.owner), observer, move |outcome| {
+            post.put(Message::Started(worker, outcome));
+        });
+    }
+}
+
+impl Drop for NodeDriver {
+    fn drop(&mut self) {
+        if let Some(task) = self.preparing.take() {
+            task.abort();
+        }
+        kill_owned(self.owner);
+    }
+}
+
+fn exit_of(report: ExitReport) -> Exit {
+    Exit {
+        code: report.code,
+        signal: report.signal.map(signals::name),
+        stderr_tail: report.stderr_tail,
+    }
+}
+
+/// Our own types serialise; if one does not, the facade gets the reason instead.
+fn json<T: Serialize>(value: &T) -> Value {
+    serde_json::to_value(value).unwrap_or_else(|error| {
+        let failure = Failure::new(ErrorCode::Protocol, error.to_string());
+        Value::String(failure.message)
+    })
+}

@@ -1,0 +1,131 @@
+//! What the facade hands over at the start: the options of `spawn`, validated and with their
+//! defaults applied (`ts/options`). Every field is present; absent is null.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::engine::Config;
+use crate::policy::backoff::Backoff;
+use crate::policy::restart::RestartPolicy;
+use crate::process::OutputMode;
+use crate::protocol::Limits;
+
+/// The options of one `spawn`. Mirrors `ts/options/native.ts`, in its order.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "each is documented at the option of its name in ts/options")]
+pub struct SpawnOptions {
+    pub directory: String,
+    pub entrypoint: String,
+    pub workers: u32,
+    pub concurrency: u32,
+    pub mode: String,
+    pub protocol: String,
+    pub queue_max: Option<usize>,
+    pub queue_max_given: bool,
+    pub queue_timeout_ms: Option<f64>,
+    pub restart: Option<Restart>,
+    pub heartbeat_ms: Option<f64>,
+    pub frame_limit: u32,
+    pub depth_limit: u32,
+    pub call_timeout_ms: Option<f64>,
+    pub start_timeout_ms: Option<f64>,
+    pub grace_ms: f64,
+    pub python: Option<String>,
+    pub installer: String,
+    pub requirements: Option<String>,
+    pub offline: bool,
+    pub env: BTreeMap<String, Option<String>>,
+    pub inherit_env: InheritEnv,
+    pub cwd: Option<String>,
+    pub stdout: Output,
+    pub stderr: Output,
+    pub python_path: Vec<String>,
+    pub sdk_path: PathBuf,
+    pub node_parent: u32,
+}
+
+/// The option `restart`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at the option in ts/options")]
+pub struct Restart {
+    pub max: u32,
+    pub window_ms: f64,
+    pub backoff: RestartBackoff,
+}
+
+/// The option `restart.backoff`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at the option in ts/options")]
+pub struct RestartBackoff {
+    pub initial_ms: f64,
+    pub factor: f64,
+    pub max_ms: f64,
+}
+
+/// The option `inheritEnv`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum InheritEnv {
+    /// All variables of the host, or none but the necessary.
+    Switch(bool),
+    /// The necessary and these.
+    Names(Vec<String>),
+}
+
+/// The options `stdout` and `stderr`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Output {
+    /// As `log` events.
+    Event,
+    /// To the same stream of Node.
+    Inherit,
+    /// Nowhere.
+    Ignore,
+}
+
+impl From<Output> for OutputMode {
+    fn from(output: Output) -> Self {
+        match output {
+            Output::Event => Self::Event,
+            Output::Inherit => Self::Inherit,
+            Output::Ignore => Self::Ignore,
+        }
+    }
+}
+
+impl SpawnOptions {
+    /// What the engine needs to know of them.
+    pub fn engine(&self) -> Config {
+        Config {
+            workers: self.workers,
+            concurrency: self.concurrency,
+            queue_max: self.queue_max,
+            queue_max_given: self.queue_max_given,
+            queue_timeout: self.queue_timeout_ms.map(millis),
+            restart: self.restart.map(|restart| RestartPolicy {
+                max: restart.max,
+                window: millis(restart.window_ms),
+                backoff: Backoff {
+                    initial: millis(restart.backoff.initial_ms),
+                    factor: restart.backoff.factor,
+                    ceiling: millis(restart.backoff.max_ms),
+                },
+            }),
+            limits: Limits { frame: self.frame_limit, depth: self.depth_limit },
+            start_timeout: self.start_timeout_ms.map(millis),
+            grace: millis(self.grace_ms),
+        }
+    }
+}
+
+/// A duration in milliseconds that the facade has checked; absurd ones become the longest.
+fn millis(ms: f64) -> Duration {
+    Duration::try_from_secs_f64(ms / 1e3).unwrap_or(Duration::MAX)
+}

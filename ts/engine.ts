@@ -1,0 +1,423 @@
+/**
+ * The hot path: calls become frames here, and answers become values. One native call carries all
+ * calls of a tick; answers come back as numbers in a table (`wire/table.ts`).
+ */
+
+import { Decoder } from './codec/index.js';
+import { EncodeFailure, Writer } from './codec/index.js';
+import {
+  EncodeError,
+  fromFailure,
+  fromPython,
+  type NativeFailure,
+  ProtocolError,
+  type PythonErrorMap,
+} from './errors.js';
+import { guardExit, releaseExit } from './exit.js';
+import { Link } from './link.js';
+import { createEngine, type NativeEngine } from './native.js';
+import type { NativeConfig } from './options/index.js';
+import * as header from './wire/header.js';
+import * as table from './wire/table.js';
+
+/** What the engine tells besides answers. The `type`s are those of `src/engine/action.rs`. */
+export interface EngineEvent {
+  readonly type: string;
+  readonly [field: string]: unknown;
+}
+
+/** Options of one call that the engine acts on, normalised. */
+export interface EngineCallOptions {
+  /** Milliseconds from now; 0 for none. */
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+  readonly priority: number;
+  /** 0 for any. */
+  readonly worker: number;
+  readonly idempotent: boolean;
+  readonly metadata: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** What is to be called, and what becomes of the answer. */
+export interface CallTarget {
+  /** The handler's number in the engine's table of names. */
+  readonly handler: number;
+  /** The handler's name for errors. */
+  readonly name: string | undefined;
+  /** How `value` holds the arguments: one of the `ARGUMENT…` flags. */
+  readonly form: number;
+  readonly value: unknown;
+  /** Applied to the result before the caller gets it. */
+  readonly finish: ((result: unknown) => unknown) | undefined;
+}
+
+interface PendingCall {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (reason: unknown) => void;
+  readonly target: CallTarget;
+  /** Takes the abort listener off. */
+  readonly release: (() => void) | undefined;
+}
+
+/** Bytes after which a tick's calls are handed over without waiting for its end. */
+const FLUSH_BYTES = 64 * 1024;
+/** The largest outgoing buffer that is kept between ticks. */
+const KEEP_BYTES = 1024 * 1024;
+const MAX_ID = 0xffff_ffff;
+
+// Jest's fake timers must not stop deadlines.
+const { setTimeout, clearTimeout } = globalThis;
+
+/** One spawned target: its native engine, its links, and the calls that are out. */
+export class Engine {
+  readonly #native: NativeEngine;
+  readonly #observer: (event: EngineEvent) => void;
+  readonly #table = table.createTable();
+  readonly #pending = new Map<number, PendingCall>();
+  readonly #links = new Map<number, Link>();
+  readonly #config: NativeConfig;
+  readonly #decoder: Decoder;
+  #writer: Writer;
+  #nextId = 1;
+  #flushing = false;
+  #wakeAt = Number.POSITIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  /** Whether the user wants Node to stay up for idle workers. */
+  #referenced = true;
+  readonly #flush = (): void => this.#submit();
+
+  /** @param observer told of everything but answers; called on this thread, never during a call */
+  constructor(config: NativeConfig, observer: (event: EngineEvent) => void) {
+    this.#config = config;
+    this.#observer = observer;
+    this.#decoder = new Decoder({ depth: config.depthLimit });
+    this.#writer = this.#createWriter();
+    this.#native = createEngine(() => {
+      this.#native.poll(this.#table);
+      this.#settle(undefined, false);
+    });
+  }
+
+  /** Prepares the environment and starts the workers; `spawned` or `spawn-failed` follows. */
+  start(): void {
+    guardExit(this.#native);
+    this.#native.start(JSON.stringify(this.#config));
+  }
+
+  /** Sends a call. Rejects with a `SynapseError`, or with `signal.reason` on abort. */
+  call(target: CallTarget, options: EngineCallOptions | undefined): Promise<unknown> {
+    const { signal } = options ?? {};
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const id = this.#takeId();
+    const failure = this.#encode(id, target, options);
+    if (failure !== undefined) return Promise.reject(failure);
+    return new Promise((resolve, reject) => {
+      let release: (() => void) | undefined;
+      if (signal) {
+        const abort = (): void => this.#abort(id, signal.reason);
+        signal.addEventListener('abort', abort, { once: true });
+        release = () => signal.removeEventListener('abort', abort);
+      }
+      this.#pending.set(id, { resolve, reject, target, release });
+      if (this.#pending.size === 1 && !this.#referenced) this.#hold();
+      if (this.#writer.position >= FLUSH_BYTES) this.#submit();
+      else if (!this.#flushing) {
+        this.#flushing = true;
+        queueMicrotask(this.#flush);
+      }
+    });
+  }
+
+  /** Rejects all calls and stops all workers; `stopped` follows. */
+  stop(): void {
+    this.#submit();
+    this.#native.stop(this.#table);
+    this.#settle(undefined, false);
+  }
+
+  /** Lets go of everything. Only after `stopped`. */
+  release(): void {
+    clearTimeout(this.#timer);
+    for (const link of this.#links.values()) link.destroy();
+    this.#links.clear();
+    releaseExit(this.#native);
+  }
+
+  /** Whether idle workers keep Node up. Calls that are out always do. */
+  setReferenced(referenced: boolean): void {
+    this.#referenced = referenced;
+    this.#hold();
+  }
+
+  stats(): string {
+    return this.#native.stats();
+  }
+
+  workers(): string {
+    return this.#native.workers();
+  }
+
+  #createWriter(): Writer {
+    return new Writer({ depth: this.#config.depthLimit, bytes: this.#config.frameLimit - 64 });
+  }
+
+  #takeId(): number {
+    do {
+      this.#nextId = this.#nextId === MAX_ID ? 1 : this.#nextId + 1;
+    } while (this.#pending.has(this.#nextId));
+    return this.#nextId;
+  }
+
+  /** Appends the call to this tick's frames; answers why it cannot, if it cannot. */
+  #encode(
+    id: number,
+    target: CallTarget,
+    options: EngineCallOptions | undefined,
+  ): EncodeError | undefined {
+    // A getter inside a value may itself call Python: that call gets a writer of its own.
+    if (this.#writer.busy) return this.#encodeApart(id, target, options);
+    const writer = this.#writer;
+    const before = writer.position;
+    try {
+      let flags = target.form;
+      if (options !== undefined) this.#writeOptions(options);
+      const start = writer.position;
+      writer.reserve(header.HEADER_LENGTH);
+      writer.position = start + header.HEADER_LENGTH;
+      if (options?.metadata !== undefined) {
+        flags |= header.EXTRAS;
+        writer.encode({ metadata: options.metadata });
+      }
+      writer.encode(target.value);
+      header.writeHeader(
+        writer.buffer,
+        start,
+        writer.position,
+        header.KIND_REQUEST,
+        flags,
+        target.handler,
+        id,
+      );
+      return undefined;
+    } catch (cause) {
+      writer.position = before;
+      if (cause instanceof EncodeFailure) return EncodeError.of(cause, target.name);
+      throw cause;
+    }
+  }
+
+  #encodeApart(
+    id: number,
+    target: CallTarget,
+    options: EngineCallOptions | undefined,
+  ): EncodeError | undefined {
+    const outer = this.#writer;
+    this.#writer = this.#createWriter();
+    try {
+      const failure = this.#encode(id, target, options);
+      if (failure === undefined) {
+        this.#native.submit(this.#writer.buffer, this.#writer.position, this.#table);
+        // What that settled is taken with the next answer: this code may run inside a value.
+        queueMicrotask(() => this.#settle(undefined, false));
+      }
+      return failure;
+    } finally {
+      this.#writer = outer;
+    }
+  }
+
+  #writeOptions(options: EngineCallOptions): void {
+    const { timeout, priority, worker, idempotent } = options;
+    if (timeout === 0 && priority === 0 && worker === 0 && !idempotent) return;
+    const writer = this.#writer;
+    const start = writer.position;
+    writer.reserve(header.HEADER_LENGTH + header.OPTIONS_LENGTH);
+    const at = start + header.HEADER_LENGTH;
+    const end = at + header.OPTIONS_LENGTH;
+    const { buffer } = writer;
+    buffer.writeDoubleLE(timeout, at);
+    buffer.writeInt32LE(priority, at + 8);
+    buffer.writeUInt32LE(worker, at + 12);
+    buffer.writeUInt32LE(idempotent ? header.OPTION_IDEMPOTENT : 0, at + 16);
+    header.writeHeader(buffer, start, end, header.KIND_OPTIONS, 0, 0, 0);
+    writer.position = end;
+  }
+
+  #submit(): void {
+    this.#flushing = false;
+    const writer = this.#writer;
+    if (writer.position === 0) return;
+    this.#native.submit(writer.buffer, writer.position, this.#table);
+    writer.clear(KEEP_BYTES);
+    this.#settle(undefined, false);
+  }
+
+  #abort(id: number, reason: unknown): void {
+    const call = this.#take(id);
+    if (call === undefined) return;
+    call.reject(reason);
+    this.#submit();
+    this.#native.cancel(id, this.#table);
+    this.#settle(undefined, false);
+  }
+
+  #take(id: number): PendingCall | undefined {
+    const call = this.#pending.get(id);
+    if (call === undefined) return undefined;
+    this.#pending.delete(id);
+    call.release?.();
+    if (this.#pending.size === 0 && !this.#referenced) this.#hold();
+    return call;
+  }
+
+  /** Takes what the last native call put into the table. */
+  #settle(bytes: Buffer | undefined, owned: boolean): void {
+    const entries = this.#table;
+    const count = entries[table.SETTLED] as number;
+    const flags = entries[table.FLAGS] as number;
+    const wake = entries[table.WAKE] as number;
+    entries[table.SETTLED] = 0;
+    entries[table.FLAGS] = 0;
+    if (bytes !== undefined) {
+      const last = table.ENTRIES + count * table.ENTRY;
+      for (let at = table.ENTRIES; at < last; at += table.ENTRY) {
+        this.#answer(
+          entries[at] as number,
+          entries[at + 1] as number,
+          bytes,
+          entries[at + 2] as number,
+          entries[at + 3] as number,
+          owned,
+        );
+      }
+    }
+    this.#schedule(wake);
+    if (flags & table.HAS_EVENTS) this.#takeEvents();
+  }
+
+  #answer(
+    id: number,
+    kind: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+    owned: boolean,
+  ): void {
+    const call = this.#take(id);
+    if (call === undefined) return;
+    let value: unknown;
+    try {
+      value = this.#decoder.decode(bytes, start, end, owned);
+      if (kind === table.RESPONSE) {
+        call.resolve(call.target.finish === undefined ? value : call.target.finish(value));
+        return;
+      }
+    } catch (cause) {
+      const message = cause instanceof Error ? cause.message : String(cause);
+      rejectWith(call, () => new ProtocolError(`the reply is no valid value: ${message}`, { cause }));
+      return;
+    }
+    if (kind === table.ERROR) {
+      const { name } = call.target;
+      rejectWith(call, () =>
+        fromPython(value as PythonErrorMap, { callId: id, ...(name && { handler: name }) }),
+      );
+      return;
+    }
+    // Version 1.4: a truthy `error` key is a rejection with that very value.
+    const error = isRecord(value) ? value['error'] : undefined;
+    if (error) call.reject(error);
+    else call.resolve(call.target.finish === undefined ? value : call.target.finish(value));
+  }
+
+  #schedule(wake: number): void {
+    if (wake === 0) return;
+    const at = performance.now() + wake - 1;
+    if (this.#timer !== undefined && this.#wakeAt <= at) return;
+    clearTimeout(this.#timer);
+    this.#wakeAt = at;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#native.poll(this.#table);
+      this.#settle(undefined, false);
+    }, wake - 1);
+    if (!this.#referenced && this.#pending.size === 0) this.#timer.unref();
+  }
+
+  #takeEvents(): void {
+    const events = JSON.parse(this.#native.takeEvents()) as EngineEvent[];
+    for (const event of events) {
+      switch (event.type) {
+        case 'failed': {
+          const call = this.#take(event['id'] as number);
+          if (call) rejectWith(call, () => fromFailure(event['failure'] as NativeFailure));
+          break;
+        }
+        case 'worker:start':
+          this.#open(event['worker'] as number, event['fd'] as number);
+          break;
+        case 'worker:exit':
+          this.#links.get(event['worker'] as number)?.destroy();
+          this.#links.delete(event['worker'] as number);
+          break;
+      }
+      this.#observer(event);
+    }
+  }
+
+  #open(worker: number, fd: number): void {
+    const progress = { consumed: 0, need: 0 };
+    const link = new Link(fd, {
+      read: (buffer, end, owned) => {
+        let start = 0;
+        do {
+          const rest = start === 0 ? buffer : buffer.subarray(start);
+          this.#native.received(worker, rest, end - start, this.#table);
+          progress.consumed = this.#table[table.CONSUMED] as number;
+          progress.need = this.#table[table.NEED] as number;
+          this.#settle(rest, owned);
+          start += progress.consumed;
+        } while (progress.need === 0);
+        progress.consumed = start;
+        return progress;
+      },
+      end: () => {
+        this.#native.closed(worker, this.#table);
+        this.#settle(undefined, false);
+      },
+    });
+    this.#links.set(worker, link);
+    this.#hold();
+  }
+
+  /** Keeps Node up, or lets it go, as things stand. */
+  #hold(): void {
+    const hold = this.#referenced || this.#pending.size > 0;
+    for (const link of this.#links.values()) {
+      if (hold) link.ref();
+      else link.unref();
+    }
+    if (hold) this.#timer?.ref();
+    else this.#timer?.unref();
+  }
+}
+
+/**
+ * Rejects a call with an error that is made where the awaiting function shows in its stack: inside
+ * a reaction of a promise that the call's promise follows. So a stack costs nothing until a call
+ * fails. The extra turn lets the call's promise subscribe before the error is made.
+ */
+function rejectWith(call: PendingCall, build: () => unknown): void {
+  const turn = Promise.resolve();
+  call.resolve(
+    turn.then(noop).then(() => {
+      throw build();
+    }),
+  );
+}
+
+function noop(): void {}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

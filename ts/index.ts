@@ -1,0 +1,11 @@
+/** The public surface. `index.js`, `index.mjs` and their types re-export it by name. */
+
+export type { Api } from './api.js';
+export { NdArray, ndarray } from './codec/index.js';
+export * from './errors/index.js';
+export type * from './events.js';
+export { Kwargs, kwargs } from './kwargs.js';
+export { NativeLoadError } from './platform.js';
+export type { CallOptions, SpawnOptions } from './options/index.js';
+export type { Counters, Stats, WorkerInfo, WorkerStats } from './stats.js';
+export { Synapse } from './synapse.js';

@@ -1,0 +1,27 @@
+/** The Observable of version 1.4. rxjs is loaded when somebody asks for it: it takes longer to
+ * load than everything else together. */
+
+import { createRequire } from 'node:module';
+import type { Observable, Subject } from 'rxjs';
+
+const PREFIX = '🐍 Python: ';
+
+/** Feeds `instanceLogs`. */
+export class InstanceLogs {
+  #subject: Subject<string> | undefined;
+
+  get observable(): Observable<string> {
+    this.#subject ??= new (createRequire(__filename)('rxjs') as typeof import('rxjs')).Subject();
+    return this.#subject.asObservable();
+  }
+
+  /** Text that Python wrote to stderr. */
+  push(text: string): void {
+    this.#subject?.next(PREFIX + text);
+  }
+
+  /** A remark of our own. */
+  warn(text: string): void {
+    this.#subject?.next(text);
+  }
+}

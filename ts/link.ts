@@ -1,0 +1,97 @@
+/**
+ * The reading end of a worker's data channel, on Node's own event loop. Bytes are read into one
+ * buffer that is used again and again; a frame that does not fit gets a buffer of its own, into
+ * which the rest of it is read directly.
+ */
+
+import { Socket } from 'node:net';
+
+/** What became of the bytes. */
+export interface Progress {
+  /** Bytes that are done with. */
+  readonly consumed: number;
+  /** Bytes that the next frame takes, from there on. */
+  readonly need: number;
+}
+
+/** Who takes what is read. */
+export interface LinkReader {
+  /** @param owned the buffer will not be used again: values may point into it */
+  read(buffer: Buffer, end: number, owned: boolean): Progress;
+  /** No more will come. */
+  end(): void;
+}
+
+/** Bytes of the buffer that is used again. */
+const SIZE = 64 * 1024;
+
+/** One channel's reading end. */
+export class Link {
+  readonly #socket: Socket;
+  readonly #shared = Buffer.allocUnsafeSlow(SIZE);
+  readonly #reader: LinkReader;
+  #buffer = this.#shared;
+  #filled = 0;
+  #ended = false;
+
+  /** @param fd a readable descriptor, which the link closes */
+  constructor(fd: number, reader: LinkReader) {
+    this.#reader = reader;
+    this.#socket = new Socket({
+      fd,
+      readable: true,
+      writable: false,
+      onread: {
+        buffer: () => this.#buffer.subarray(this.#filled),
+        callback: (count) => this.#read(count),
+      },
+    });
+    this.#socket.once('end', () => this.#end());
+    this.#socket.once('close', () => this.#end());
+    // A broken pipe is an end like any other: how the worker died is told by its exit.
+    this.#socket.on('error', () => this.#end());
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+
+  /** Stops reading, without a word to the reader. */
+  destroy(): void {
+    this.#ended = true;
+    this.#socket.destroy();
+  }
+
+  #read(count: number): boolean {
+    if (this.#ended) return false;
+    const end = this.#filled + count;
+    const { consumed, need } = this.#reader.read(this.#buffer, end, this.#buffer !== this.#shared);
+    const rest = end - consumed;
+    if (rest === 0) {
+      this.#buffer = this.#shared;
+    } else if (need > this.#shared.length) {
+      if (this.#buffer.length < need || consumed > 0) {
+        const grown = Buffer.allocUnsafeSlow(need);
+        this.#buffer.copy(grown, 0, consumed, end);
+        this.#buffer = grown;
+      }
+    } else if (this.#buffer === this.#shared) {
+      if (consumed > 0) this.#buffer.copyWithin(0, consumed, end);
+    } else {
+      this.#buffer.copy(this.#shared, 0, consumed, end);
+      this.#buffer = this.#shared;
+    }
+    this.#filled = rest;
+    return true;
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#reader.end();
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The engine's native surface, and the only file that imports it. What crosses is numbers, bytes
+ * and JSON texts; every method runs on the thread that made the engine.
+ */
+
+import { createRequire } from 'node:module';
+import { NativeLoadError } from './platform.js';
+
+/** One engine. Mirrors `src/binding/engine.rs`. */
+export interface NativeEngine {
+  /** Prepares the environment and starts workers. The outcome comes as an event. */
+  start(config: string): void;
+  /** Takes the frames in `buffer` up to `end`. */
+  submit(buffer: Uint8Array, end: number, table: Uint32Array): void;
+  /** Takes what a worker sent: the bytes of `buffer` up to `end`. */
+  received(worker: number, buffer: Uint8Array, end: number, table: Uint32Array): void;
+  /** A worker's data channel is at its end. */
+  closed(worker: number, table: Uint32Array): void;
+  /** Takes what happened on other threads, and lets due timers fire. */
+  poll(table: Uint32Array): void;
+  /** The caller has given a call up. */
+  cancel(id: number, table: Uint32Array): void;
+  /** Rejects all calls and stops all workers. */
+  stop(table: Uint32Array): void;
+  /** Ends all processes at once, without a word. */
+  kill(): void;
+  /** What happened since the last time: a JSON array of events. */
+  takeEvents(): string;
+  /** Counters as JSON. */
+  stats(): string;
+  /** The workers as JSON. */
+  workers(): string;
+}
+
+interface Binding {
+  readonly NativeEngine: new (wake: () => void) => NativeEngine;
+  readonly resolvePython: (spec: string) => Promise<string>;
+}
+
+function load(): Binding {
+  try {
+    return createRequire(__filename)('#native') as Binding;
+  } catch (cause) {
+    throw new NativeLoadError(cause);
+  }
+}
+
+const binding = load();
+
+/** Makes an engine. `wake` is called on this thread when {@link NativeEngine.poll} has work. */
+export function createEngine(wake: () => void): NativeEngine {
+  return new binding.NativeEngine(wake);
+}

@@ -1,0 +1,364 @@
+/** `Synapse`: one Python module, its workers, and how to call them. */
+
+import { EventEmitter } from 'node:events';
+import { join, resolve } from 'node:path';
+import type { Observable } from 'rxjs';
+import { type Api, createApi } from './api.js';
+import { type CallTarget, Engine, type EngineEvent } from './engine.js';
+import {
+  DisposedError,
+  fromFailure,
+  HandlerNotFoundError,
+  type NativeFailure,
+  SpawnError,
+} from './errors/index.js';
+import type { LogEvent, SetupEvent, SynapseEvents, WorkerExit } from './events.js';
+import { Handlers } from './handlers.js';
+import { InstanceLogs } from './instance-logs.js';
+import { Kwargs } from './kwargs.js';
+import {
+  type CallOptions,
+  normalizeCallOptions,
+  normalizeSpawnOptions,
+  type SpawnOptions,
+} from './options/index.js';
+import { parseJson } from './parse-json.js';
+import type { Stats, WorkerInfo } from './stats.js';
+import { readStats } from './stats.js';
+import * as header from './wire/header.js';
+
+/** Where the Python package lies: beside `dist/`. */
+const SDK_PATH = join(__dirname, '..', 'python');
+
+/** What the instance runs, and where that stands. */
+interface Target {
+  readonly directory: string;
+  readonly entrypoint: string;
+  readonly engine: Engine;
+  readonly handlers: Handlers;
+  /** Settles when every first worker is ready, or none will be. */
+  readonly ready: Promise<void>;
+  readonly settleReady: { resolve(): void; reject(reason: unknown): void };
+  /** Settles when no process is left. */
+  readonly gone: Promise<void>;
+  readonly settleGone: () => void;
+  isReady: boolean;
+  disposing: boolean;
+}
+
+/**
+ * Calls Python. One instance runs one module in one or more worker processes.
+ *
+ * ```ts
+ * const synapse = new Synapse();
+ * await synapse.spawn('./py_module', 'main');
+ * const reply = await synapse.call({ foo: 'bar' });
+ * await synapse.dispose();
+ * ```
+ */
+export class Synapse extends EventEmitter<SynapseEvents> {
+  readonly #defaults: SpawnOptions;
+  readonly #logs = new InstanceLogs();
+  #target: Target | undefined;
+  /** The dispose that is under way. */
+  #disposal: Promise<void> | undefined;
+  #referenced = true;
+
+  /** @param defaults options for every `spawn` of this instance */
+  constructor(defaults: SpawnOptions = {}) {
+    super();
+    this.#defaults = defaults;
+  }
+
+  /** What Python writes to stderr, each piece after `🐍 Python: `. Never completes. */
+  get instanceLogs(): Observable<string> {
+    return this.#logs.observable;
+  }
+
+  /**
+   * Prepares the module's environment, starts its workers, and resolves when Python is ready to take
+   * a call. Does nothing if that very target runs already.
+   *
+   * @param directory the module's folder; its environment is made in `.venv` there
+   * @param entrypoint the file to run, with or without `.py`; or `module:function`, and that
+   *   function gets every call
+   * @throws SpawnError if something is missing or Python does not start
+   * @throws EnvironmentError if no Python fits or the installation fails
+   */
+  async spawn(directory: string, entrypoint: string, options?: SpawnOptions): Promise<void> {
+    await this.#disposal;
+    const wanted = resolve(directory);
+    const live = this.#target;
+    if (live !== undefined) {
+      if (live.directory === wanted && sameEntry(live.entrypoint, entrypoint)) return live.ready;
+      throw new SpawnError(
+        'ALREADY_SPAWNED',
+        `the instance runs "${live.entrypoint}" in "${live.directory}" already: dispose of it ` +
+          `before spawning "${entrypoint}" in "${wanted}"`,
+      );
+    }
+    const config = normalizeSpawnOptions(this.#defaults, options, {
+      directory,
+      entrypoint,
+      sdkPath: SDK_PATH,
+    });
+    const { onProgress } = { ...this.#defaults, ...options };
+    const ready = deferred();
+    const gone = deferred();
+    const target: Target = {
+      directory: wanted,
+      entrypoint,
+      engine: new Engine(config, (event) => this.#observe(target, event, onProgress)),
+      handlers: new Handlers(),
+      ready: ready.promise,
+      settleReady: ready,
+      gone: gone.promise,
+      settleGone: gone.resolve,
+      isReady: false,
+      disposing: false,
+    };
+    this.#target = target;
+    // The promise has no handle of its own that would keep Node up meanwhile.
+    const release = keepAlive();
+    try {
+      target.engine.start();
+      target.engine.setReferenced(this.#referenced);
+      await target.ready;
+    } catch (cause) {
+      await target.gone;
+      throw cause;
+    } finally {
+      release();
+    }
+  }
+
+  /**
+   * Sends one value to the module's default handler, or to a script of version 1.4.
+   *
+   * @param input any value that can cross (see docs/values.md)
+   * @param options `true` to parse a string reply as JSON, as in 1.4; or the options of the call
+   */
+  call<Result = unknown>(
+    input: unknown,
+    options?: boolean | (CallOptions & { parseJson?: boolean }),
+  ): Promise<Result> {
+    const parse = typeof options === 'object' ? options.parseJson : options;
+    return this.#call<Result>(
+      {
+        handler: header.DEFAULT_HANDLER,
+        name: undefined,
+        form: header.ARGUMENT_VALUE,
+        value: input,
+        finish: parse ? (reply) => parseJson(reply, (text) => this.#logs.warn(text)) : undefined,
+      },
+      typeof options === 'object' ? options : undefined,
+    );
+  }
+
+  /**
+   * Calls a handler by name.
+   *
+   * @param args an array: positional arguments, of which the last may be `kwargs()`; `kwargs()`:
+   *   keyword arguments; anything else: one positional argument; left out: no arguments
+   * @throws HandlerNotFoundError if the module has no such handler
+   */
+  invoke<Result = unknown>(name: string, args?: unknown, options?: CallOptions): Promise<Result> {
+    const target = this.#target;
+    if (target === undefined || !target.isReady) {
+      return this.#whenReady(() => this.invoke(name, args, options));
+    }
+    const handler = target.handlers.find(name);
+    if (handler === undefined) {
+      const available = target.handlers.names();
+      const list = available.length === 0 ? 'none' : available.join(', ');
+      const message = `there is no handler "${name}"; available: ${list}`;
+      return Promise.reject(new HandlerNotFoundError(message, { handler: name, available }));
+    }
+    return this.#call<Result>({ handler, name, ...layOut(args), finish: undefined }, options);
+  }
+
+  /**
+   * A typed proxy over {@link invoke}: `api.add(1, 2)` invokes `add` with `[1, 2]`, and
+   * `api.text.upper('x')` invokes `text.upper`.
+   */
+  api<Module>(): Api<Module> {
+    return createApi<Module>((name, args) => this.invoke(name, args));
+  }
+
+  /** Names of the module's handlers. */
+  handlers(): string[] {
+    return this.#target?.handlers.names() ?? [];
+  }
+
+  /** The workers that are not gone. */
+  workers(): WorkerInfo[] {
+    return JSON.parse(this.#target?.engine.workers() ?? '[]') as WorkerInfo[];
+  }
+
+  /** Counters, in total and for each worker. */
+  stats(): Stats {
+    return readStats(this.#target?.engine.stats());
+  }
+
+  /** Idle workers keep Node up (the default). */
+  ref(): this {
+    this.#referenced = true;
+    this.#target?.engine.setReferenced(true);
+    return this;
+  }
+
+  /** Idle workers do not keep Node up; calls that are out still do. */
+  unref(): this {
+    this.#referenced = false;
+    this.#target?.engine.setReferenced(false);
+    return this;
+  }
+
+  /**
+   * Rejects what is under way, stops the workers (end of file, SIGTERM, SIGKILL after `graceMs`) and
+   * resolves when no process is left. Twice is harmless; `spawn` works again afterwards.
+   */
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#dispose().finally(() => {
+      this.#disposal = undefined;
+    });
+    return this.#disposal;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #dispose(): Promise<void> {
+    const target = this.#target;
+    if (target === undefined) return;
+    const release = keepAlive();
+    try {
+      target.disposing = true;
+      target.engine.stop();
+      target.settleReady.reject(new DisposedError('DISPOSED', 'disposed of before it was ready'));
+      await target.gone;
+    } finally {
+      release();
+    }
+  }
+
+  #call<Result>(call: CallTarget, options: CallOptions | undefined): Promise<Result> {
+    const target = this.#target;
+    if (target === undefined || !target.isReady) {
+      return this.#whenReady(() => this.#call<Result>(call, options));
+    }
+    try {
+      const normalized = options === undefined ? undefined : normalizeCallOptions(options);
+      return target.engine.call(call, normalized) as Promise<Result>;
+    } catch (cause) {
+      return Promise.reject(cause);
+    }
+  }
+
+  /** A call while `spawn` is under way waits for it; before, it is refused. */
+  async #whenReady<Result>(call: () => Promise<Result>): Promise<Result> {
+    const target = this.#target;
+    if (target === undefined) {
+      throw new DisposedError(
+        'NOT_SPAWNED',
+        'Cannot send inputs to instance before spawning it.',
+      );
+    }
+    if (target.disposing) throw new DisposedError('DISPOSED', 'the instance is being disposed of');
+    await target.ready;
+    return call();
+  }
+
+  #observe(
+    target: Target,
+    event: EngineEvent,
+    onProgress: ((event: SetupEvent) => void) | undefined,
+  ): void {
+    const { type, ...detail } = event;
+    switch (type) {
+      case 'handlers':
+        target.handlers.learn(detail as unknown as Parameters<Handlers['learn']>[0]);
+        break;
+      case 'spawned':
+        target.isReady = true;
+        target.settleReady.resolve();
+        this.emit('ready');
+        break;
+      case 'spawn-failed':
+        target.settleReady.reject(fromFailure(detail['failure'] as NativeFailure));
+        break;
+      case 'stopped':
+        target.engine.release();
+        if (this.#target === target) this.#target = undefined;
+        target.settleGone();
+        break;
+      case 'setup': {
+        const step = detail as unknown as SetupEvent;
+        onProgress?.(step);
+        this.emit('setup', step);
+        break;
+      }
+      case 'log':
+        this.#log(detail as unknown as LogEvent);
+        break;
+      case 'unhealthy':
+        this.emit('unhealthy', fromFailure(detail['failure'] as NativeFailure));
+        break;
+      case 'worker:exit':
+        this.emit('worker:exit', detail as unknown as WorkerExit);
+        break;
+      case 'healthy':
+        this.emit('healthy');
+        break;
+      case 'worker:start': {
+        const { worker, pid } = detail as { worker: number; pid: number };
+        this.emit('worker:start', { worker, pid });
+        break;
+      }
+      case 'worker:ready':
+      case 'worker:restart':
+      case 'heartbeat':
+        this.emit(type, detail as never);
+        break;
+    }
+  }
+
+  #log(event: LogEvent): void {
+    const level = event.level ?? (event.stream === 'stderr' ? 'error' : 'info');
+    this.emit('log', { ...event, level });
+    if (event.stream === 'stderr') this.#logs.push(event.text);
+  }
+}
+
+/** How arguments go over the wire. */
+function layOut(args: unknown): { form: number; value: unknown } {
+  if (args === undefined) return { form: header.ARGUMENTS_POSITIONAL, value: [] };
+  if (Kwargs.is(args)) return { form: header.ARGUMENTS_KEYWORD, value: args.values };
+  if (!Array.isArray(args)) return { form: header.ARGUMENT_VALUE, value: args };
+  const last = args.at(-1);
+  if (!Kwargs.is(last)) return { form: header.ARGUMENTS_POSITIONAL, value: args };
+  return { form: header.ARGUMENTS_BOTH, value: [args.slice(0, -1), last.values] };
+}
+
+function sameEntry(one: string, other: string): boolean {
+  return one.replace(/\.py$/, '') === other.replace(/\.py$/, '');
+}
+
+function deferred(): { promise: Promise<void>; resolve(): void; reject(reason: unknown): void } {
+  let resolve!: () => void;
+  let reject!: (reason: unknown) => void;
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  // Whoever waits for it gets the rejection; nobody may be waiting.
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}
+
+/** Keeps Node up until the answer is called. */
+function keepAlive(): () => void {
+  const timer = setInterval(() => {}, 0x7fff_ffff);
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,58 @@
+/** The twelve bytes before every payload, as `docs/protocol.md` lays them out. */
+
+/** Bytes before the payload. */
+export const HEADER_LENGTH = 12;
+/** Bytes that the length field counts besides the payload. */
+const COUNTED = 8;
+
+/** A call. */
+export const KIND_REQUEST = 0x02;
+/**
+ * Options of the request that follows. Between facade and engine only, never on the wire:
+ * f64 deadline in ms from now (0 for none), i32 priority, u32 worker (0 for any), u32 flags.
+ */
+export const KIND_OPTIONS = 0xf0;
+/** Bytes of an options record after its header. */
+export const OPTIONS_LENGTH = 20;
+/** Options flag: the call may be run again if a worker dies with it. */
+export const OPTION_IDEMPOTENT = 1;
+
+/** Request flag: one value, passed as the only positional argument. */
+export const ARGUMENT_VALUE = 0;
+/** Request flag: an array of positional arguments. */
+export const ARGUMENTS_POSITIONAL = 1;
+/** Request flag: a map of keyword arguments. */
+export const ARGUMENTS_KEYWORD = 2;
+/** Request flag: an array of two, positional and keyword arguments. */
+export const ARGUMENTS_BOTH = 3;
+/** Request flag: a map of extras precedes the arguments. */
+export const EXTRAS = 4;
+
+/** The handler number that means "the default handler". */
+export const DEFAULT_HANDLER = 0xffff;
+
+/** Fills in the header of the frame that lies between `start` and `end`. */
+export function writeHeader(
+  buffer: Buffer,
+  start: number,
+  end: number,
+  kind: number,
+  flags: number,
+  handler: number,
+  id: number,
+): void {
+  const length = end - start - HEADER_LENGTH + COUNTED;
+  // Byte by byte: half the time of the checked writers of Buffer on twelve bytes.
+  buffer[start] = length;
+  buffer[start + 1] = length >>> 8;
+  buffer[start + 2] = length >>> 16;
+  buffer[start + 3] = length >>> 24;
+  buffer[start + 4] = kind;
+  buffer[start + 5] = flags;
+  buffer[start + 6] = handler;
+  buffer[start + 7] = handler >>> 8;
+  buffer[start + 8] = id;
+  buffer[start + 9] = id >>> 8;
+  buffer[start + 10] = id >>> 16;
+  buffer[start + 11] = id >>> 24;
+}

@@ -1,0 +1,37 @@
+/**
+ * The table through which the engine answers: numbers in shared memory instead of objects, for one
+ * native call may settle a thousand calls. `src/binding/table.rs` writes it.
+ */
+
+/** Position of the number of settled calls. */
+export const SETTLED = 0;
+/** Position of the flags. */
+export const FLAGS = 1;
+/** Position of the number of bytes that are done with. */
+export const CONSUMED = 2;
+/** Position of the number of bytes that the next frame takes. */
+export const NEED = 3;
+/** Position of the milliseconds until the engine wants to be woken, plus one; 0 for never. */
+export const WAKE = 4;
+/** Where the settled calls begin. */
+export const ENTRIES = 8;
+/** Numbers an entry: id, kind, start, end. */
+export const ENTRY = 4;
+
+/** Flag: events wait to be taken. */
+export const HAS_EVENTS = 1;
+
+/** Kind: a result. */
+export const RESPONSE = 0;
+/** Kind: an exception. */
+export const ERROR = 1;
+/** Kind: a result in the framing of 1.4. */
+export const REPLY = 2;
+
+/** Calls that one native call settles at most. */
+const CAPACITY = 1024;
+
+/** A table for {@link CAPACITY} settled calls. */
+export function createTable(): Uint32Array {
+  return new Uint32Array(ENTRIES + ENTRY * CAPACITY);
+}
