@@ -22,7 +22,7 @@ import { inProject } from './project.mjs';
 import { must } from './run.mjs';
 
 /** What only the checkout needs. */
-const development = ['allowScripts', 'devDependencies', 'napi', 'scripts'];
+const development = ['allowScripts', 'devDependencies', 'napi', 'scripts', 'tsd'];
 
 function readJson(path) {
   return JSON.parse(readFileSync(path, 'utf8'));

@@ -2,12 +2,15 @@
 
 import { run } from './run.mjs';
 
+/** What is counted is text: no tool may colour it. */
+const plain = { NO_COLOR: '1', CARGO_TERM_COLOR: 'never', FORCE_COLOR: undefined };
+
 /**
  * Runs one suite. A command that fails although every test that it reports passed (a crash, a
  * configuration error) counts as one failure, and so does output that cannot be read.
  */
 async function runSuite(suite) {
-  const result = await run(await suite.command(), { cwd: suite.cwd });
+  const result = await run(await suite.command(), { cwd: suite.cwd, env: plain });
   let counted;
   try {
     counted = suite.count(result);

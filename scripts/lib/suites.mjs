@@ -1,6 +1,6 @@
 // Every suite of `npm test`, in the order in which they run: the quick verdicts first.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { cargoTest, jest, nextest, nodeTest, pytest, verdict } from './count.mjs';
 import { inModules, inProject } from './project.mjs';
 import { venvProgram } from './python.mjs';
@@ -146,6 +146,8 @@ export const suites = [
     quick: false,
     command: () => {
       mkdirSync(coverage, { recursive: true });
+      // A run that breaks off must not be judged by the report of an earlier one.
+      rmSync(jestReport, { force: true });
       return [
         node,
         inModules('jest', 'bin', 'jest.js'),

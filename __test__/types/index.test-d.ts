@@ -1,0 +1,64 @@
+// The types that users rely on, as an older compiler than ours reads them.
+
+import type { Observable } from 'rxjs';
+import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd';
+import {
+  type CallOptions,
+  type ErrorCode,
+  kwargs,
+  PythonError,
+  type SpawnOptions,
+  Synapse,
+  SynapseError,
+  TimeoutError,
+} from '../../index.js';
+
+const synapse = new Synapse();
+expectAssignable<AsyncDisposable>(synapse);
+
+// The surface of 1.4.
+expectType<Promise<void>>(synapse.spawn('./module', 'main'));
+expectType<Observable<string>>(synapse.instanceLogs);
+expectType<Promise<void>>(synapse.dispose());
+expectType<Promise<{ sum: number }>>(synapse.call<{ sum: number }>({ a: 1 }));
+expectType<Promise<number>>(synapse.call<number>('1', true));
+
+// Named handlers.
+expectType<Promise<number>>(synapse.invoke<number>('add', [1, 2]));
+expectType<Promise<number>>(
+  synapse.invoke<number>('add', kwargs({ a: 1, b: 2 }), { timeout: 100 }),
+);
+
+interface Module {
+  add(a: number, b: number): number;
+  text: { upper(text: string): string };
+}
+const api = synapse.api<Module>();
+expectType<Promise<number>>(api.add(1, 2));
+expectType<Promise<string>>(api.text.upper('a'));
+expectError(api.add('1', 2));
+expectError(api.missing());
+
+// Options.
+expectAssignable<SpawnOptions>({ workers: 2, python: '3.12', restart: false });
+expectAssignable<SpawnOptions>({ workers: { min: 1, max: 4 } });
+expectNotAssignable<SpawnOptions>({ workers: 'two' });
+expectAssignable<CallOptions>({ timeout: 100, signal: new AbortController().signal });
+expectNotAssignable<CallOptions>({ timeout: '100' });
+
+// Errors.
+declare const failure: unknown;
+if (failure instanceof PythonError) {
+  expectType<string>(failure.pythonType);
+  expectType<string>(failure.traceback);
+  expectAssignable<SynapseError>(failure);
+}
+if (failure instanceof TimeoutError) expectAssignable<ErrorCode>(failure.code);
+if (failure instanceof SynapseError) expectType<boolean>(failure.retryable);
+
+// Events.
+synapse.on('log', ({ worker, text }) => {
+  expectType<number>(worker);
+  expectType<string>(text);
+});
+expectError(synapse.on('log', (event: number) => event));
