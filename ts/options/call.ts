@@ -1,0 +1,98 @@
+/** The options of one call. */
+
+import { type CacheOption, normalizeCache } from './cache.js';
+import type { FallbackOption } from './fallback.js';
+import { type IdempotentOption, normalizeIdempotent } from './idempotent.js';
+import { type MetadataOption, normalizeMetadata } from './metadata.js';
+import { knownNames } from './names.js';
+import { normalizeParseJson } from './parseJson.js';
+import { normalizePriority, type PriorityOption } from './priority.js';
+import { normalizeRetry, type RetryOption } from './retry.js';
+import { normalizeSession, type SessionOption } from './session.js';
+import { normalizeSignal, type SignalOption } from './signal.js';
+import { normalizeTimeout, type TimeoutOption } from './timeout.js';
+import { refuseUnsupported, UNSUPPORTED_CALL } from './unsupported.js';
+import { normalizeWorker, type WorkerOption } from './worker.js';
+
+/** Options of `call`, `invoke`, `stream` and the like. All may be absent. */
+export interface CallOptions {
+  readonly timeout?: TimeoutOption | undefined;
+  readonly signal?: SignalOption | undefined;
+  readonly priority?: PriorityOption | undefined;
+  readonly session?: SessionOption | undefined;
+  readonly worker?: WorkerOption | undefined;
+  readonly idempotent?: IdempotentOption | undefined;
+  readonly retry?: RetryOption | undefined;
+  readonly fallback?: FallbackOption | undefined;
+  readonly cache?: CacheOption | undefined;
+  readonly metadata?: MetadataOption | undefined;
+}
+
+/** Options of a call with their defaults applied. */
+export interface NormalizedCallOptions {
+  /** In ms; 0 for any time. */
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+  readonly priority: number;
+  /** 0 for any. */
+  readonly worker: number;
+  readonly idempotent: boolean;
+  readonly metadata: MetadataOption | undefined;
+}
+
+/** `parseJson` belongs to `call` alone, which reads it itself. */
+const NAMES: readonly (keyof CallOptions | 'parseJson')[] = [
+  'timeout',
+  'signal',
+  'priority',
+  'session',
+  'worker',
+  'idempotent',
+  'retry',
+  'fallback',
+  'cache',
+  'metadata',
+  'parseJson',
+];
+
+const DEFAULTS: NormalizedCallOptions = Object.freeze({
+  timeout: 0,
+  signal: undefined,
+  priority: 0,
+  worker: 0,
+  idempotent: false,
+  metadata: undefined,
+});
+
+/**
+ * Checks the options of a call. Without options and without a default timeout it answers the same
+ * object every time.
+ *
+ * @param callTimeoutMs the limit of calls that give none (`limits.callTimeout`); null for none
+ * @throws TypeError or RangeError that names the option and echoes the value
+ */
+export function normalizeCallOptions(
+  options?: CallOptions,
+  callTimeoutMs: number | null = null,
+): NormalizedCallOptions {
+  if (options === undefined) {
+    if (callTimeoutMs === null) return DEFAULTS;
+    return Object.freeze({ ...DEFAULTS, timeout: callTimeoutMs });
+  }
+  const given = knownNames('', options, NAMES);
+  normalizeSession(given['session']);
+  normalizeRetry(given['retry']);
+  normalizeCache(given['cache']);
+  normalizeParseJson(given['parseJson']);
+  const timeout = normalizeTimeout(given['timeout']);
+  const normalized = Object.freeze({
+    timeout: (timeout === undefined ? callTimeoutMs : timeout) ?? 0,
+    signal: normalizeSignal(given['signal']),
+    priority: normalizePriority(given['priority']),
+    worker: normalizeWorker(given['worker']),
+    idempotent: normalizeIdempotent(given['idempotent']),
+    metadata: normalizeMetadata(given['metadata']),
+  });
+  refuseUnsupported(UNSUPPORTED_CALL, options);
+  return normalized;
+}

@@ -1,0 +1,21 @@
+/** The options: public types, and what makes checked records of them. */
+
+export type { BackoffOption } from './backoff.js';
+export type { CacheOption } from './cache.js';
+export { type CallOptions, type NormalizedCallOptions, normalizeCallOptions } from './call.js';
+export { InvalidOptionError, OptionRangeError } from './invalid.js';
+export type { LimitsOption } from './limits.js';
+export type { NativeConfig } from './native.js';
+export type { OnProgressOption, SetupProgress } from './onProgress.js';
+export type { QueueOption } from './queue.js';
+export type { RecycleOption } from './recycle.js';
+export type { RestartOption, RestartPolicy } from './restart.js';
+export type { RetryOption, RetryPolicy } from './retry.js';
+export {
+  checkSpawnOptions,
+  mergeSpawnOptions,
+  normalizeSpawnOptions,
+  type SpawnOptions,
+  type SpawnTarget,
+} from './spawn.js';
+export type { WorkersOption, WorkersRange } from './workers.js';

@@ -1,0 +1,55 @@
+/** How a bad option is refused: the message names the option and echoes the value. */
+
+import { inspect } from 'node:util';
+
+/** A value of the wrong kind; `code` is the one Node's own functions use. */
+export class InvalidOptionError extends TypeError {
+  /** As in Node: tells a wrong argument from a fault inside. */
+  readonly code: 'ERR_INVALID_ARG_VALUE' | 'ERR_UNSUPPORTED_OPTION';
+
+  static {
+    hideName(InvalidOptionError, 'TypeError');
+  }
+
+  constructor(
+    message: string,
+    code: 'ERR_INVALID_ARG_VALUE' | 'ERR_UNSUPPORTED_OPTION' = 'ERR_INVALID_ARG_VALUE',
+  ) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** A number that is out of range. */
+export class OptionRangeError extends RangeError {
+  /** As in Node. */
+  readonly code = 'ERR_OUT_OF_RANGE';
+
+  static {
+    hideName(OptionRangeError, 'RangeError');
+  }
+}
+
+/** The error for a value that the option cannot take. A number is out of range, all else is of the wrong type. */
+export function refusal(option: string, expected: string, value: unknown): Error {
+  const message = `option "${option}" must be ${expected}, got ${show(value)}`;
+  return typeof value === 'number'
+    ? new OptionRangeError(message)
+    : new InvalidOptionError(message);
+}
+
+/** A value on one line, short enough for a message. */
+export function show(value: unknown): string {
+  const text = inspect(value, {
+    breakLength: Number.POSITIVE_INFINITY,
+    depth: 0,
+    maxArrayLength: 3,
+    maxStringLength: 60,
+  });
+  return text.length > 100 ? `${text.slice(0, 99)}…` : text;
+}
+
+function hideName(errorClass: { readonly prototype: object }, value: string): void {
+  const hidden = { configurable: true, enumerable: false, writable: true };
+  Object.defineProperty(errorClass.prototype, 'name', { ...hidden, value });
+}

@@ -1,0 +1,50 @@
+import { DEFAULT_BYTES, DEFAULT_DEPTH, MAXIMUM_DEPTH } from '../codec/limits.js';
+import { integer, number, timeLimit } from './checks.js';
+import { knownNames } from './names.js';
+
+/** Below this the worker's own messages do not fit. */
+const SMALLEST_FRAME = 4096;
+/** What the length field of a frame can say. */
+const LARGEST_FRAME = 0xffff_ffff;
+
+/** Bounds on messages, on processes and on calls. */
+export interface LimitsOption {
+  /** The largest message in either direction, in bytes; default 256 MiB, at most 4 GiB − 1. */
+  readonly frame?: number | undefined;
+  /** The deepest nesting of a value, from 1 to 2048; default 512. */
+  readonly depth?: number | undefined;
+  /** Memory of one worker, in bytes; default none. */
+  readonly memory?: number | undefined;
+  /** Processor time of one worker, in seconds; default none. */
+  readonly cpu?: number | undefined;
+  /** Files that one worker may hold open; default none. */
+  readonly files?: number | undefined;
+  /** `timeout` of calls that give none, in ms; default 0: none. */
+  readonly callTimeout?: number | undefined;
+}
+
+/** The option with its defaults applied; null is no limit. */
+export interface Limits {
+  readonly frame: number;
+  readonly depth: number;
+  readonly memory: number | null;
+  readonly cpu: number | null;
+  readonly files: number | null;
+  readonly callTimeoutMs: number | null;
+}
+
+/** @throws unless each is a number in its range */
+export function normalizeLimits(value: unknown = {}): Limits {
+  const names = ['frame', 'depth', 'memory', 'cpu', 'files', 'callTimeout'];
+  const { frame, depth, memory, cpu, files, callTimeout } = knownNames('limits', value, names);
+  const count = (name: string, limit: unknown): number | null =>
+    limit === undefined ? null : integer(name, limit, 1, Number.MAX_SAFE_INTEGER);
+  return {
+    frame: integer('limits.frame', frame ?? DEFAULT_BYTES, SMALLEST_FRAME, LARGEST_FRAME),
+    depth: integer('limits.depth', depth ?? DEFAULT_DEPTH, 1, MAXIMUM_DEPTH),
+    memory: count('limits.memory', memory),
+    cpu: cpu === undefined ? null : number('limits.cpu', cpu, 0.001, 1e12),
+    files: count('limits.files', files),
+    callTimeoutMs: timeLimit('limits.callTimeout', callTimeout ?? 0),
+  };
+}

@@ -1,0 +1,49 @@
+/** What crosses to the engine. */
+
+import type { InstallerOption } from './installer.js';
+import type { ModeOption } from './mode.js';
+import type { OutputOption } from './output.js';
+import type { ProtocolOption } from './protocol.js';
+import type { Restart } from './restart.js';
+
+/**
+ * The options as the engine takes them: no field is missing, absent is null, and the order is that of
+ * `src/driver/options.rs`.
+ */
+export interface NativeConfig {
+  /** As the user wrote it. */
+  readonly directory: string;
+  /** As the user wrote it. */
+  readonly entrypoint: string;
+  readonly workers: number;
+  readonly concurrency: number;
+  readonly mode: ModeOption;
+  readonly protocol: ProtocolOption;
+  /** Null for any number. */
+  readonly queueMax: number | null;
+  readonly queueMaxGiven: boolean;
+  readonly queueTimeoutMs: number | null;
+  readonly restart: Restart | null;
+  readonly heartbeatMs: number | null;
+  /** In bytes. */
+  readonly frameLimit: number;
+  readonly depthLimit: number;
+  readonly callTimeoutMs: number | null;
+  readonly startTimeoutMs: number | null;
+  readonly graceMs: number;
+  readonly python: string | null;
+  readonly installer: InstallerOption;
+  readonly requirements: string | null;
+  readonly offline: boolean;
+  readonly env: Readonly<Record<string, string>>;
+  readonly inheritEnv: boolean | readonly string[];
+  readonly cwd: string | null;
+  readonly stdout: OutputOption;
+  readonly stderr: OutputOption;
+  /** Absolute paths. */
+  readonly pythonPath: readonly string[];
+  /** Absolute path of the package's folder `python`. */
+  readonly sdkPath: string;
+  /** Node's process id: workers end with it. */
+  readonly nodeParent: number;
+}

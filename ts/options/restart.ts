@@ -1,0 +1,47 @@
+import { type Backoff, type BackoffOption, normalizeBackoff } from './backoff.js';
+import { boolean, integer, isPlain, number } from './checks.js';
+import { refusal } from './invalid.js';
+import { knownNames } from './names.js';
+
+/** What happens when a worker dies unasked. */
+export interface RestartPolicy {
+  /** Whether it is replaced; default true. */
+  readonly enabled?: boolean | undefined;
+  /** Restarts allowed within the window; above it calls fail at once. Default 5. */
+  readonly max?: number | undefined;
+  /** The window, in ms; default 60000. */
+  readonly windowMs?: number | undefined;
+  /** Delays between restarts; the first is immediate. */
+  readonly backoff?: BackoffOption | undefined;
+}
+
+/** Whether and how workers that died are replaced; `false`: not at all. */
+export type RestartOption = boolean | RestartPolicy;
+
+/** The option with its defaults applied. */
+export interface Restart {
+  readonly max: number;
+  readonly windowMs: number;
+  readonly backoff: Backoff;
+}
+
+/** @returns null if workers are not replaced */
+export function normalizeRestart(value: unknown = true): Restart | null {
+  if (value === false) return null;
+  if (value !== true && !isPlain(value)) {
+    throw refusal(
+      'restart',
+      'true, false or an object with enabled, max, windowMs, backoff',
+      value,
+    );
+  }
+  const names = ['enabled', 'max', 'windowMs', 'backoff'];
+  const policy = knownNames('restart', value === true ? {} : value, names);
+  const enabled = boolean('restart.enabled', policy['enabled'] ?? true);
+  const restart = {
+    max: integer('restart.max', policy['max'] ?? 5, 0, 0xffff_ffff),
+    windowMs: Math.ceil(number('restart.windowMs', policy['windowMs'] ?? 60_000, 1, 1e12)),
+    backoff: normalizeBackoff('restart.backoff', policy['backoff']),
+  };
+  return enabled ? restart : null;
+}

@@ -1,0 +1,202 @@
+/** The options of `spawn` and of `new Synapse(defaults)`. */
+
+import { type AdaptiveTimeoutOption, normalizeAdaptiveTimeout } from './adaptiveTimeout.js';
+import { type BreakerOption, normalizeBreaker } from './breaker.js';
+import { type CacheOption, normalizeCache } from './cache.js';
+import { isPlain } from './checks.js';
+import { type ConcurrencyOption, normalizeConcurrency } from './concurrency.js';
+import { type CwdOption, normalizeCwd } from './cwd.js';
+import { type EnvOption, normalizeEnv } from './env.js';
+import type { FallbackOption } from './fallback.js';
+import { type GraceOption, normalizeGraceMs } from './graceMs.js';
+import { type HeartbeatOption, normalizeHeartbeat } from './heartbeat.js';
+import { type InheritEnvOption, normalizeInheritEnv } from './inheritEnv.js';
+import { type InstallerOption, normalizeInstaller } from './installer.js';
+import { type LimitsOption, normalizeLimits } from './limits.js';
+import { type ModeOption, normalizeMode } from './mode.js';
+import { knownNames } from './names.js';
+import type { NativeConfig } from './native.js';
+import { normalizeOffline, type OfflineOption } from './offline.js';
+import { normalizeOnProgress, type OnProgressOption } from './onProgress.js';
+import { normalizeOutput, type OutputOption } from './output.js';
+import { normalizeProtocol, type ProtocolOption } from './protocol.js';
+import { normalizePython, type PythonOption } from './python.js';
+import { normalizePythonPath, type PythonPathOption } from './pythonPath.js';
+import { normalizeQueue, type QueueOption } from './queue.js';
+import { normalizeRecycle, type RecycleOption } from './recycle.js';
+import { normalizeRequirements, type RequirementsOption } from './requirements.js';
+import { normalizeRestart, type RestartOption } from './restart.js';
+import { normalizeRetry, type RetryOption } from './retry.js';
+import { normalizeRuntime, type RuntimeOption } from './runtime.js';
+import { normalizeStartTimeout, type StartTimeoutOption } from './startTimeout.js';
+import { normalizeStrategy, type StrategyOption } from './strategy.js';
+import { refuseUnsupported, UNSUPPORTED_SPAWN } from './unsupported.js';
+import { normalizeWorkers, type WorkersOption } from './workers.js';
+
+/** Options of `spawn`. All may be absent. */
+export interface SpawnOptions {
+  readonly workers?: WorkersOption | undefined;
+  readonly concurrency?: ConcurrencyOption | undefined;
+  readonly mode?: ModeOption | undefined;
+  readonly protocol?: ProtocolOption | undefined;
+  readonly runtime?: RuntimeOption | undefined;
+  readonly strategy?: StrategyOption | undefined;
+  readonly queue?: QueueOption | undefined;
+  readonly restart?: RestartOption | undefined;
+  readonly recycle?: RecycleOption | undefined;
+  readonly heartbeat?: HeartbeatOption | undefined;
+  readonly limits?: LimitsOption | undefined;
+  readonly retry?: RetryOption | undefined;
+  readonly breaker?: BreakerOption | undefined;
+  readonly adaptiveTimeout?: AdaptiveTimeoutOption | undefined;
+  readonly cache?: CacheOption | undefined;
+  readonly fallback?: FallbackOption | undefined;
+  readonly python?: PythonOption | undefined;
+  readonly pythonPath?: PythonPathOption | undefined;
+  readonly installer?: InstallerOption | undefined;
+  readonly requirements?: RequirementsOption | undefined;
+  readonly offline?: OfflineOption | undefined;
+  readonly onProgress?: OnProgressOption | undefined;
+  readonly env?: EnvOption | undefined;
+  readonly inheritEnv?: InheritEnvOption | undefined;
+  readonly cwd?: CwdOption | undefined;
+  readonly stdout?: OutputOption | undefined;
+  readonly stderr?: OutputOption | undefined;
+  readonly startTimeout?: StartTimeoutOption | undefined;
+  readonly graceMs?: GraceOption | undefined;
+}
+
+/** What is spawned, and where the package lies. */
+export interface SpawnTarget {
+  /** As the user wrote it. */
+  readonly directory: string;
+  /** As the user wrote it. */
+  readonly entrypoint: string;
+  /** Absolute path of the package's folder `python`. */
+  readonly sdkPath: string;
+}
+
+/** One check for each option, in the order of the contract: a missing one does not compile. */
+const CHECKS = {
+  workers: normalizeWorkers,
+  concurrency: normalizeConcurrency,
+  mode: normalizeMode,
+  protocol: normalizeProtocol,
+  runtime: normalizeRuntime,
+  strategy: normalizeStrategy,
+  queue: normalizeQueue,
+  restart: normalizeRestart,
+  recycle: normalizeRecycle,
+  heartbeat: normalizeHeartbeat,
+  limits: normalizeLimits,
+  retry: normalizeRetry,
+  breaker: normalizeBreaker,
+  adaptiveTimeout: normalizeAdaptiveTimeout,
+  cache: normalizeCache,
+  fallback: (value: unknown) => value,
+  python: normalizePython,
+  pythonPath: normalizePythonPath,
+  installer: normalizeInstaller,
+  requirements: normalizeRequirements,
+  offline: normalizeOffline,
+  onProgress: normalizeOnProgress,
+  env: normalizeEnv,
+  inheritEnv: normalizeInheritEnv,
+  cwd: normalizeCwd,
+  stdout: (value: unknown) => normalizeOutput('stdout', value),
+  stderr: (value: unknown) => normalizeOutput('stderr', value),
+  startTimeout: normalizeStartTimeout,
+  graceMs: normalizeGraceMs,
+} satisfies { readonly [Name in keyof Required<SpawnOptions>]: (value: unknown) => unknown };
+
+type Normalized = { readonly [Name in keyof typeof CHECKS]: ReturnType<(typeof CHECKS)[Name]> };
+
+/**
+ * Checks options by themselves, as the constructor does with its defaults.
+ *
+ * @throws TypeError or RangeError that names the option and echoes the value
+ */
+export function checkSpawnOptions(options: SpawnOptions | undefined): void {
+  normalize(options ?? {});
+}
+
+/**
+ * Checks the options, applies the defaults, and makes of them what the engine takes. Nothing has
+ * happened yet when it throws.
+ *
+ * @throws TypeError or RangeError that names the option and echoes the value
+ */
+export function normalizeSpawnOptions(
+  defaults: SpawnOptions | undefined,
+  options: SpawnOptions | undefined,
+  target: SpawnTarget,
+): NativeConfig {
+  const all = normalize(mergeSpawnOptions(defaults, options));
+  return {
+    directory: target.directory,
+    entrypoint: target.entrypoint,
+    workers: all.workers.max,
+    concurrency: all.concurrency,
+    mode: all.mode,
+    protocol: all.protocol,
+    queueMax: all.queue.max,
+    queueMaxGiven: all.queue.maxGiven,
+    queueTimeoutMs: all.queue.timeoutMs,
+    restart: all.restart,
+    heartbeatMs: all.heartbeat?.intervalMs ?? null,
+    frameLimit: all.limits.frame,
+    depthLimit: all.limits.depth,
+    callTimeoutMs: all.limits.callTimeoutMs,
+    startTimeoutMs: all.startTimeout,
+    graceMs: all.graceMs,
+    python: all.python,
+    installer: all.installer,
+    requirements: all.requirements,
+    offline: all.offline,
+    env: all.env,
+    inheritEnv: all.inheritEnv,
+    cwd: all.cwd,
+    stdout: all.stdout,
+    stderr: all.stderr,
+    pythonPath: all.pythonPath,
+    sdkPath: target.sdkPath,
+    nodeParent: process.pid,
+  };
+}
+
+/**
+ * The options of `spawn` over those of the constructor. Where both hold an object it is merged, field
+ * by field; undefined overrides nothing.
+ */
+export function mergeSpawnOptions(
+  defaults: SpawnOptions = {},
+  options: SpawnOptions = {},
+): SpawnOptions {
+  return merge(named(defaults), named(options));
+}
+
+function normalize(options: SpawnOptions): Normalized {
+  const given = named(options);
+  const normalized = Object.fromEntries(
+    Object.entries(CHECKS).map(([name, check]) => [name, check(given[name])]),
+  ) as Normalized;
+  refuseUnsupported(UNSUPPORTED_SPAWN, options);
+  return normalized;
+}
+
+function named(options: SpawnOptions): Readonly<Record<string, unknown>> {
+  return knownNames('', options, Object.keys(CHECKS));
+}
+
+function merge(
+  defaults: Readonly<Record<string, unknown>>,
+  options: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const merged = { ...defaults };
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const before = merged[name];
+    merged[name] = isPlain(before) && isPlain(value) ? merge(before, value) : value;
+  }
+  return merged;
+}

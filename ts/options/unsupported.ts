@@ -1,0 +1,50 @@
+/**
+ * What the options can say already and nothing does yet. Such a wish is refused instead of ignored.
+ * An entry goes when its feature comes.
+ */
+
+import type { CallOptions } from './call.js';
+import { InvalidOptionError } from './invalid.js';
+import type { SpawnOptions } from './spawn.js';
+
+/** Whether the options, which are valid, ask for what cannot be done. */
+type Asks<Options> = (options: Options) => boolean;
+
+type Table<Options> = Readonly<Record<string, Asks<Options>>>;
+
+/** Options of `spawn`, by the name that the message gives. Asking for the default is fine. */
+export const UNSUPPORTED_SPAWN: Table<SpawnOptions> = {
+  'workers.min': ({ workers }) => typeof workers === 'object' && (workers.min ?? 1) !== workers.max,
+  runtime: ({ runtime = 'python' }) => runtime !== 'python',
+  strategy: ({ strategy = 'least-busy' }) => strategy !== 'least-busy',
+  recycle: ({ recycle = {} }) => Object.values(recycle).some((limit) => limit !== undefined),
+  'heartbeat.misses': ({ heartbeat }) => heartbeat !== false && (heartbeat?.misses ?? 3) !== 3,
+  'heartbeat.action': ({ heartbeat }) =>
+    heartbeat !== false && (heartbeat?.action ?? 'event') !== 'event',
+  'limits.memory': ({ limits }) => limits?.memory !== undefined,
+  'limits.cpu': ({ limits }) => limits?.cpu !== undefined,
+  'limits.files': ({ limits }) => limits?.files !== undefined,
+  retry: ({ retry = 0 }) => retry !== 0,
+  breaker: ({ breaker = false }) => breaker !== false,
+  adaptiveTimeout: ({ adaptiveTimeout = false }) => adaptiveTimeout !== false,
+  cache: ({ cache = false }) => cache !== false,
+  fallback: ({ fallback }) => fallback !== undefined,
+};
+
+/** Options of a call. */
+export const UNSUPPORTED_CALL: Table<CallOptions> = {
+  session: ({ session }) => session !== undefined,
+  retry: ({ retry = 0 }) => retry !== 0,
+  fallback: ({ fallback }) => fallback !== undefined,
+  cache: ({ cache = false }) => cache !== false,
+};
+
+/** @throws InvalidOptionError that names the first option that asks for what cannot be done */
+export function refuseUnsupported<Options>(table: Table<Options>, options: Options): void {
+  for (const [name, asks] of Object.entries(table)) {
+    if (asks(options)) {
+      const message = `option "${name}" is not supported yet`;
+      throw new InvalidOptionError(message, 'ERR_UNSUPPORTED_OPTION');
+    }
+  }
+}
