@@ -28,13 +28,17 @@ export function cargoTest({ output }) {
   };
 }
 
-/** Jest's report in `path`; a spec file that could not run counts as one failure. */
+/**
+ * Jest's report in `path`. A spec file that could not run counts as one failure, and so do handles
+ * that were left open.
+ */
 export function jest(path) {
-  return () => {
+  return ({ output }) => {
     const report = JSON.parse(readFileSync(path, 'utf8'));
+    const open = /Jest has detected the following/.test(output) ? 1 : 0;
     return {
       passed: report.numPassedTests,
-      failed: report.numFailedTests + report.numRuntimeErrorTestSuites,
+      failed: report.numFailedTests + report.numRuntimeErrorTestSuites + open,
     };
   };
 }

@@ -152,6 +152,7 @@ export const suites = [
         node,
         inModules('jest', 'bin', 'jest.js'),
         '--ci',
+        '--detectOpenHandles',
         '--json',
         `--outputFile=${jestReport}`,
       ];
