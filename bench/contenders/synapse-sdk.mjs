@@ -1,0 +1,9 @@
+/** Synapse with a handler of its Python SDK: `call` reaches `@handler(default=True)`. */
+
+import { SynapseContender } from './synapse.mjs';
+
+export class SynapseSdk extends SynapseContender {
+  static id = 'synapse';
+  static title = 'Synapse, SDK handler';
+  static program = 'sdk';
+}

@@ -1,0 +1,23 @@
+/** 20,000 tiny calls at once: what a call costs when nothing has to wait. */
+
+import { faster, unbeaten } from '../library/targets.mjs';
+import { tiny } from '../library/values.mjs';
+import { burst, burstNote } from './burst.mjs';
+
+export const burstTiny = {
+  id: 'burst-tiny',
+  title: '20,000 tiny calls at once',
+  unit: 'ms',
+  passes: ['pinned', 'free'],
+  rounds: 7,
+  shared: true,
+  check: tiny,
+  accepts: ({ capabilities }) => capabilities.burst,
+  measure: (ctx) => burst(ctx, tiny),
+  note: burstNote,
+  targets: [
+    faster('synapse', { pinned: 10, free: 25 }),
+    faster('synapse-classic', { pinned: 2.5, free: 5 }),
+    unbeaten('synapse', { passes: ['pinned', 'free'] }),
+  ],
+};

@@ -1,0 +1,45 @@
+/**
+ * The workloads, in the order of the tables. To add one, write a file that
+ * exports an object of this shape, and name it here:
+ *
+ *   id, title, unit           `unit` of the figures; lower is better, always
+ *   passes                    of 'pinned' and 'free'
+ *   rounds                    how many turns each entrant takes, by default
+ *   shared                    true: the bench starts the entrants and keeps them
+ *                             up for all rounds; false: `measure` does
+ *   accepts(Contender)        whether the contender can do this at all
+ *   variants?(Contender)      several entrants of one contender: [{ id, title, options }]
+ *   references?               entrants that are no contenders: [{ id, title, measure(ctx) }]
+ *   prepare?(ctx)             once, before the first round
+ *   check?                    a value that a shared entrant must echo, before the first round
+ *   measure(ctx)              one turn; gives the figure. ctx: { contender, Contender,
+ *                             options, warmUp, quick }; `contender` is started if shared
+ *   note?(Contender, ctx)     what the table must say about how it was measured, or null
+ *   targets                   see library/targets.mjs
+ */
+
+import { burstObject } from './burst-object.mjs';
+import { burstTiny } from './burst-tiny.mjs';
+import { bytes } from './bytes.mjs';
+import { cold } from './cold.mjs';
+import { dispose } from './dispose.mjs';
+import { drift } from './drift.mjs';
+import { idle } from './idle.mjs';
+import { rows } from './rows.mjs';
+import { scalar } from './scalar.mjs';
+import { tiny } from './tiny.mjs';
+import { warm } from './warm.mjs';
+
+export const workloads = [
+  tiny,
+  scalar,
+  burstTiny,
+  burstObject,
+  rows,
+  bytes,
+  warm,
+  cold,
+  dispose,
+  drift,
+  idle,
+];

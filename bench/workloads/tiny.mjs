@@ -1,0 +1,22 @@
+/** One tiny call after another: what crossing costs. */
+
+import { atMost, unbeaten } from '../library/targets.mjs';
+import { tiny as value } from '../library/values.mjs';
+import { sequentialMedian } from './sequential.mjs';
+
+export const tiny = {
+  id: 'tiny',
+  title: 'sequential tiny call, p50',
+  unit: 'µs',
+  passes: ['pinned', 'free'],
+  rounds: 9,
+  shared: true,
+  check: value,
+  accepts: () => true,
+  measure: (ctx) => sequentialMedian(ctx, value),
+  targets: [
+    atMost('synapse', { pinned: 0.75, free: 0.9 }),
+    atMost('synapse', { pinned: 2.0 }, 'floor'),
+    unbeaten('synapse', { passes: ['pinned', 'free'], inProcess: false }),
+  ],
+};
