@@ -1,0 +1,230 @@
+//! Finds an interpreter. The order is documented for users, and every refusal is kept for the error:
+//!
+//! 1. the option `python`;
+//! 2. the variable `SYNAPSE_PYTHON`;
+//! 3. the module's `.venv`;
+//! 4. interpreters that uv manages, newest first;
+//! 5. `python3`, `python` and `python3.x` in the folders of `PATH`;
+//! 6. interpreters that pyenv has installed, newest first.
+//!
+//! If one of the first two names an interpreter that does not fit, that is an error: nothing else is
+//! tried. If it gives a version, the others are tried for it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::environ::catalogue::{names, pyenv_versions, uv_managed};
+use crate::environ::error::{Candidate, EnvironError};
+use crate::environ::layout;
+use crate::environ::probe::{Probe, Refusal, probe};
+use crate::environ::search::{self, Found};
+use crate::environ::variables::Variables;
+use crate::environ::version::{Constraint, Version};
+use crate::environ::wish::{Request, Source, Wish};
+
+/// What the machine offers. Handed in, so that a test can offer something else.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The host's variables; `PATH`, `HOME`, `SYNAPSE_PYTHON` and others are read from here only.
+    pub variables: Variables,
+    /// How long an interpreter may take to say what it is.
+    pub probe_limit: Duration,
+}
+
+impl Surroundings {
+    /// Those of this process; an interpreter has 10 s to answer.
+    pub fn of_process() -> Self {
+        Self {
+            variables: Variables::of_process(),
+            probe_limit: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) async fn probe(&self, python: &Path, directory: &Path) -> Result<Probe, Refusal> {
+        probe(python, directory, &self.variables, self.probe_limit).await
+    }
+}
+
+/// An interpreter that fits.
+#[derive(Debug, Clone)]
+pub struct Interpreter {
+    /// Its own path, absolute: behind a shim, the real one; behind a virtual environment that stands
+    /// on `PATH`, the interpreter that it was made from.
+    pub path: PathBuf,
+    /// Its version.
+    pub version: Version,
+    /// Where it was found.
+    pub source: Source,
+    pub(crate) probe: Probe,
+}
+
+/// Finds an interpreter for the module in `directory` by the order above: `python` is the option,
+/// `requires_python` what the module itself demands. Starts the candidates; makes nothing.
+///
+/// # Errors
+/// [`EnvironError::PythonNotFound`] with every candidate and why it was refused.
+pub async fn resolve_python(
+    python: Option<&str>,
+    requires_python: Option<&Constraint>,
+    directory: &Path,
+    surroundings: &Surroundings,
+) -> Result<Interpreter, EnvironError> {
+    let wish = Wish::new(python, requires_python, &surroundings.variables);
+    let directory = layout::resolve(directory);
+    Search::new(&wish, &directory, surroundings).run(true).await
+}
+
+/// One search: what is looked for, and what has been refused so far.
+pub(crate) struct Search<'a> {
+    wish: &'a Wish,
+    directory: &'a Path,
+    surroundings: &'a Surroundings,
+    seen: BTreeSet<PathBuf>,
+    refused: Vec<Candidate>,
+}
+
+impl<'a> Search<'a> {
+    pub(crate) fn new(wish: &'a Wish, directory: &'a Path, surroundings: &'a Surroundings) -> Self {
+        Self {
+            wish,
+            directory,
+            surroundings,
+            seen: BTreeSet::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    /// Counts something as refused that was looked at before the search.
+    pub(crate) fn having_refused(mut self, path: &Path, reason: &str) -> Self {
+        self.refuse(path.display().to_string(), reason.to_owned());
+        self
+    }
+
+    /// Searches; `with_venv` says whether the module's `.venv` is a candidate, which it is not when
+    /// the search is for an interpreter to make it from.
+    pub(crate) async fn run(mut self, with_venv: bool) -> Result<Interpreter, EnvironError> {
+        let found = match self.wish.request.clone() {
+            Request::Interpreter(path, source) => self.consider(&path, source).await,
+            Request::Venv(venv, source) => self.consider(&layout::python(&venv), source).await,
+            Request::Name(name, source) => self.consider_name(&name, source).await,
+            Request::Any => self.anything(with_venv).await,
+        };
+        found.ok_or_else(|| self.nothing())
+    }
+
+    async fn anything(&mut self, with_venv: bool) -> Option<Interpreter> {
+        let own = layout::python(&self.directory.join(layout::FOLDER));
+        if with_venv && own.symlink_metadata().is_ok() {
+            let found = self.consider(&own, Source::Venv).await;
+            if found.is_some() {
+                return found;
+            }
+        }
+        for path in uv_managed(&self.surroundings.variables, &self.wish.constraint) {
+            let found = self.consider(&path, Source::Uv).await;
+            if found.is_some() {
+                return found;
+            }
+        }
+        for name in names(&self.wish.constraint) {
+            let found = self.consider_name(&name, Source::Path).await;
+            if found.is_some() {
+                return found;
+            }
+        }
+        for path in pyenv_versions(&self.surroundings.variables, &self.wish.constraint) {
+            let found = self.consider(&path, Source::Pyenv).await;
+            if found.is_some() {
+                return found;
+            }
+        }
+        None
+    }
+
+    async fn consider_name(&mut self, name: &str, source: Source) -> Option<Interpreter> {
+        let found = search::programs(name, &self.surroundings.variables);
+        // The two names that everybody expects; `python3.9` not being there is no news.
+        if found.is_empty() && (source != Source::Path || matches!(name, "python3" | "python")) {
+            self.refuse(name.to_owned(), "is in no folder of PATH".to_owned());
+        }
+        for found in found {
+            match found {
+                Found::Program(path) => {
+                    let interpreter = self.consider(&path, source).await;
+                    if interpreter.is_some() {
+                        return interpreter;
+                    }
+                }
+                Found::Unsafe(path, reason) => {
+                    self.refuse(path.display().to_string(), reason.to_owned());
+                }
+            }
+        }
+        None
+    }
+
+    async fn consider(&mut self, path: &Path, source: Source) -> Option<Interpreter> {
+        if !self.seen.insert(path.to_path_buf()) {
+            return None;
+        }
+        let shown = path.display().to_string();
+        if path.is_dir() {
+            self.refuse(shown, "is a folder, but no virtual environment".to_owned());
+            return None;
+        }
+        let probe = match self.surroundings.probe(path, self.directory).await {
+            Ok(probe) => probe,
+            Err(refusal) => {
+                self.refuse(shown, refusal.reason());
+                return None;
+            }
+        };
+        let version = probe.version();
+        if !self.wish.constraint.admits(version) {
+            let reason = format!("is Python {version}, wanted is {}", self.wish.constraint);
+            self.refuse(shown, reason);
+            return None;
+        }
+        let given = matches!(self.wish.request, Request::Venv(..)) || source == Source::Venv;
+        let own = if given {
+            &probe.executable
+        } else {
+            &probe.base_executable
+        };
+        Some(Interpreter {
+            path: own.clone(),
+            version,
+            source,
+            probe,
+        })
+    }
+
+    fn refuse(&mut self, path: String, reason: String) {
+        self.refused.push(Candidate { path, reason });
+    }
+
+    fn nothing(self) -> EnvironError {
+        let hint = match (&self.wish.request, self.wish.constraint.pinned_minor()) {
+            (Request::Any, Some((major, minor))) => format!(
+                "install Python {major}.{minor} (with uv: \"uv python install {major}.{minor}\"), \
+                 or pass python: '/path/to/python'"
+            ),
+            (Request::Any, None) => {
+                "install Python 3.9 or newer (with uv: \"uv python install\"), \
+                 or pass python: '/path/to/python'"
+                    .to_owned()
+            }
+            (_, _) => {
+                "pass a working interpreter, a virtual environment's folder or a version, or \
+                 leave it out to have one searched for"
+                    .to_owned()
+            }
+        };
+        EnvironError::PythonNotFound {
+            wanted: self.wish.describe(),
+            candidates: self.refused,
+            hint,
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Which interpreter is wished for: by the option, by the variable, by what the module demands.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::environ::layout;
+use crate::environ::variables::Variables;
+use crate::environ::version::{Constraint, OLDEST};
+
+/// The override that is set from outside.
+const VARIABLE: &str = "SYNAPSE_PYTHON";
+
+/// Where an interpreter was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// The option `python`.
+    #[serde(rename = "option")]
+    Option,
+    /// `SYNAPSE_PYTHON`.
+    #[serde(rename = "SYNAPSE_PYTHON")]
+    Variable,
+    /// The module's own virtual environment.
+    #[serde(rename = ".venv")]
+    Venv,
+    /// An interpreter that uv manages.
+    #[serde(rename = "uv")]
+    Uv,
+    /// A folder of `PATH`.
+    #[serde(rename = "PATH")]
+    Path,
+    /// A version of pyenv that is not selected.
+    #[serde(rename = "pyenv")]
+    Pyenv,
+}
+
+impl Source {
+    /// Its name for users: `option`, `SYNAPSE_PYTHON`, `.venv`, `uv`, `PATH` or `pyenv`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Option => "option",
+            Self::Variable => VARIABLE,
+            Self::Venv => layout::FOLDER,
+            Self::Uv => "uv",
+            Self::Path => "PATH",
+            Self::Pyenv => "pyenv",
+        }
+    }
+}
+
+/// What `python` (or `SYNAPSE_PYTHON`) asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Any that fits.
+    Any,
+    /// This interpreter.
+    Interpreter(PathBuf, Source),
+    /// The virtual environment in this folder, as it is.
+    Venv(PathBuf, Source),
+    /// An interpreter of this name in a folder of `PATH`.
+    Name(String, Source),
+}
+
+/// A request and the versions that fit.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) request: Request,
+    pub(crate) constraint: Constraint,
+}
+
+impl Wish {
+    /// Understands the option and the variable. A version (`3.12`, `>=3.10`) is a constraint;
+    /// anything with a separator, or that exists, is a path; the rest is a program's name.
+    pub(crate) fn new(
+        option: Option<&str>,
+        requires_python: Option<&Constraint>,
+        variables: &Variables,
+    ) -> Self {
+        let mut constraint = Constraint::parse(OLDEST).unwrap_or_default();
+        if let Some(required) = requires_python {
+            constraint = constraint.and(required);
+        }
+        let from_variable = variables.get(VARIABLE).and_then(OsStr::to_str);
+        let (text, source) = match (option, from_variable) {
+            (Some(text), _) => (text, Source::Option),
+            (None, Some(text)) => (text, Source::Variable),
+            (None, None) => {
+                return Self {
+                    request: Request::Any,
+                    constraint,
+                };
+            }
+        };
+        if let Some(version) = Constraint::parse(text) {
+            return Self {
+                request: Request::Any,
+                constraint: constraint.and(&version),
+            };
+        }
+        let path = Path::new(text);
+        let request = if path.components().count() < 2 && !path.exists() {
+            Request::Name(text.to_owned(), source)
+        } else {
+            let path = layout::resolve(path);
+            // An environment of conda has no pyvenv.cfg, but its interpreter in the same place.
+            if layout::is_venv(&path) || layout::python(&path).exists() {
+                Request::Venv(path, source)
+            } else if let Some(venv) = layout::enclosing(&path) {
+                Request::Venv(venv, source)
+            } else {
+                Request::Interpreter(path, source)
+            }
+        };
+        Self {
+            request,
+            constraint,
+        }
+    }
+
+    /// The interpreter that was asked for by its path, as the stamp records it.
+    pub(crate) fn explicit(&self) -> Option<PathBuf> {
+        match &self.request {
+            Request::Interpreter(path, _) => Some(path.clone()),
+            Request::Name(name, _) => Some(PathBuf::from(name)),
+            Request::Any | Request::Venv(..) => None,
+        }
+    }
+
+    /// What is looked for, for the error.
+    pub(crate) fn describe(&self) -> String {
+        match &self.request {
+            Request::Any => format!("Python {}", self.constraint),
+            Request::Interpreter(path, source) | Request::Venv(path, source) => {
+                format!(
+                    "Python {} ({}: {})",
+                    self.constraint,
+                    label(*source),
+                    path.display()
+                )
+            }
+            Request::Name(name, source) => {
+                format!("Python {} ({}: {name})", self.constraint, label(*source))
+            }
+        }
+    }
+}
+
+fn label(source: Source) -> &'static str {
+    if source == Source::Option {
+        "option python"
+    } else {
+        source.as_str()
+    }
+}
