@@ -3,20 +3,20 @@
  * calls of a tick; answers come back as numbers in a table (`wire/table.ts`).
  */
 
-import { Decoder } from './codec/index.js';
-import { EncodeFailure, Writer } from './codec/index.js';
+import { Decoder, EncodeFailure, Writer } from './codec/index.js';
 import {
-  EncodeError,
+  fromCodec,
   fromFailure,
   fromPython,
   type NativeFailure,
   ProtocolError,
   type PythonErrorMap,
-} from './errors.js';
+  type SynapseError,
+} from './errors/index.js';
 import { guardExit, releaseExit } from './exit.js';
 import { Link } from './link.js';
 import { createEngine, type NativeEngine } from './native.js';
-import type { NativeConfig } from './options/index.js';
+import type { NativeConfig, NormalizedCallOptions } from './options/index.js';
 import * as header from './wire/header.js';
 import * as table from './wire/table.js';
 
@@ -24,18 +24,6 @@ import * as table from './wire/table.js';
 export interface EngineEvent {
   readonly type: string;
   readonly [field: string]: unknown;
-}
-
-/** Options of one call that the engine acts on, normalised. */
-export interface EngineCallOptions {
-  /** Milliseconds from now; 0 for none. */
-  readonly timeout: number;
-  readonly signal: AbortSignal | undefined;
-  readonly priority: number;
-  /** 0 for any. */
-  readonly worker: number;
-  readonly idempotent: boolean;
-  readonly metadata: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** What is to be called, and what becomes of the answer. */
@@ -105,7 +93,7 @@ export class Engine {
   }
 
   /** Sends a call. Rejects with a `SynapseError`, or with `signal.reason` on abort. */
-  call(target: CallTarget, options: EngineCallOptions | undefined): Promise<unknown> {
+  call(target: CallTarget, options: NormalizedCallOptions | undefined): Promise<unknown> {
     const { signal } = options ?? {};
     if (signal?.aborted) return Promise.reject(signal.reason);
     const id = this.#takeId();
@@ -172,8 +160,8 @@ export class Engine {
   #encode(
     id: number,
     target: CallTarget,
-    options: EngineCallOptions | undefined,
-  ): EncodeError | undefined {
+    options: NormalizedCallOptions | undefined,
+  ): SynapseError | undefined {
     // A getter inside a value may itself call Python: that call gets a writer of its own.
     if (this.#writer.busy) return this.#encodeApart(id, target, options);
     const writer = this.#writer;
@@ -201,7 +189,7 @@ export class Engine {
       return undefined;
     } catch (cause) {
       writer.position = before;
-      if (cause instanceof EncodeFailure) return EncodeError.of(cause, target.name);
+      if (cause instanceof EncodeFailure) return fromCodec(cause, { handler: target.name });
       throw cause;
     }
   }
@@ -209,8 +197,8 @@ export class Engine {
   #encodeApart(
     id: number,
     target: CallTarget,
-    options: EngineCallOptions | undefined,
-  ): EncodeError | undefined {
+    options: NormalizedCallOptions | undefined,
+  ): SynapseError | undefined {
     const outer = this.#writer;
     this.#writer = this.#createWriter();
     try {
@@ -226,7 +214,7 @@ export class Engine {
     }
   }
 
-  #writeOptions(options: EngineCallOptions): void {
+  #writeOptions(options: NormalizedCallOptions): void {
     const { timeout, priority, worker, idempotent } = options;
     if (timeout === 0 && priority === 0 && worker === 0 && !idempotent) return;
     const writer = this.#writer;
@@ -314,7 +302,10 @@ export class Engine {
       }
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      rejectWith(call, () => new ProtocolError(`the reply is no valid value: ${message}`, { cause }));
+      rejectWith(
+        call,
+        () => new ProtocolError(`the reply is no valid value: ${message}`, { cause }),
+      );
       return;
     }
     if (kind === table.ERROR) {

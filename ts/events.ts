@@ -1,6 +1,7 @@
 /** The events of {@link Synapse} and what they carry. */
 
-import type { SynapseError } from './errors.js';
+import type { SynapseError } from './errors/index.js';
+import type { SetupProgress } from './options/index.js';
 
 /** A worker's process was started. */
 export interface WorkerStart {
@@ -59,15 +60,6 @@ export interface LogEvent {
   readonly line?: number;
 }
 
-/** A step of making the environment. */
-export interface SetupEvent {
-  /** `resolve`, `venv`, `download`, `install` or `ready`. */
-  readonly phase: string;
-  readonly done: number | null;
-  readonly total: number | null;
-  readonly text: string;
-}
-
 /** A sign of life of a worker's watcher thread. */
 export interface HeartbeatEvent {
   readonly worker: number;
@@ -79,7 +71,7 @@ export interface HeartbeatEvent {
 export interface SynapseEvents {
   ready: [];
   log: [LogEvent];
-  setup: [SetupEvent];
+  setup: [SetupProgress];
   'worker:start': [WorkerStart];
   'worker:ready': [WorkerReady];
   'worker:exit': [WorkerExit];

@@ -5,7 +5,7 @@ export { NdArray, ndarray } from './codec/index.js';
 export * from './errors/index.js';
 export type * from './events.js';
 export { Kwargs, kwargs } from './kwargs.js';
+export type { CallOptions, SetupProgress, SpawnOptions } from './options/index.js';
 export { NativeLoadError } from './platform.js';
-export type { CallOptions, SpawnOptions } from './options/index.js';
 export type { Counters, Stats, WorkerInfo, WorkerStats } from './stats.js';
 export { Synapse } from './synapse.js';

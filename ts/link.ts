@@ -4,7 +4,7 @@
  * which the rest of it is read directly.
  */
 
-import { Socket } from 'node:net';
+import { type ConnectOpts, Socket, type SocketConstructorOpts } from 'node:net';
 
 /** What became of the bytes. */
 export interface Progress {
@@ -37,7 +37,7 @@ export class Link {
   /** @param fd a readable descriptor, which the link closes */
   constructor(fd: number, reader: LinkReader) {
     this.#reader = reader;
-    this.#socket = new Socket({
+    const options: SocketConstructorOpts & ConnectOpts = {
       fd,
       readable: true,
       writable: false,
@@ -45,7 +45,8 @@ export class Link {
         buffer: () => this.#buffer.subarray(this.#filled),
         callback: (count) => this.#read(count),
       },
-    });
+    };
+    this.#socket = new Socket(options);
     this.#socket.once('end', () => this.#end());
     this.#socket.once('close', () => this.#end());
     // A broken pipe is an end like any other: how the worker died is told by its exit.

@@ -14,9 +14,7 @@ export class NativeLoadError extends Error {
 
   constructor(cause: unknown) {
     const parts = [process.platform, process.arch, libc()].filter((part) => part !== undefined);
-    const suffix = parts
-      .join('-')
-      .replace('-glibc', '-gnu');
+    const suffix = parts.join('-').replace('-glibc', '-gnu');
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(
       `the native engine for ${parts.join(' ')} could not be loaded: ${reason}. ` +

@@ -12,7 +12,7 @@ import {
   type NativeFailure,
   SpawnError,
 } from './errors/index.js';
-import type { LogEvent, SetupEvent, SynapseEvents, WorkerExit } from './events.js';
+import type { LogEvent, SynapseEvents, WorkerExit } from './events.js';
 import { Handlers } from './handlers.js';
 import { InstanceLogs } from './instance-logs.js';
 import { Kwargs } from './kwargs.js';
@@ -20,11 +20,11 @@ import {
   type CallOptions,
   normalizeCallOptions,
   normalizeSpawnOptions,
+  type SetupProgress,
   type SpawnOptions,
 } from './options/index.js';
 import { parseJson } from './parse-json.js';
-import type { Stats, WorkerInfo } from './stats.js';
-import { readStats } from './stats.js';
+import { readStats, type Stats, type WorkerInfo } from './stats.js';
 import * as header from './wire/header.js';
 
 /** Where the Python package lies: beside `dist/`. */
@@ -35,6 +35,8 @@ interface Target {
   readonly directory: string;
   readonly entrypoint: string;
   readonly engine: Engine;
+  /** The limit of calls that give none, in ms. */
+  readonly callTimeoutMs: number | null;
   readonly handlers: Handlers;
   /** Settles when every first worker is ready, or none will be. */
   readonly ready: Promise<void>;
@@ -109,6 +111,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
       directory: wanted,
       entrypoint,
       engine: new Engine(config, (event) => this.#observe(target, event, onProgress)),
+      callTimeoutMs: config.callTimeoutMs,
       handlers: new Handlers(),
       ready: ready.promise,
       settleReady: ready,
@@ -249,7 +252,12 @@ export class Synapse extends EventEmitter<SynapseEvents> {
       return this.#whenReady(() => this.#call<Result>(call, options));
     }
     try {
-      const normalized = options === undefined ? undefined : normalizeCallOptions(options);
+      const { callTimeoutMs } = target;
+      // The plain call is the hot one: without options there is nothing to look at.
+      const normalized =
+        options === undefined && callTimeoutMs === null
+          ? undefined
+          : normalizeCallOptions(options, callTimeoutMs);
       return target.engine.call(call, normalized) as Promise<Result>;
     } catch (cause) {
       return Promise.reject(cause);
@@ -260,10 +268,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   async #whenReady<Result>(call: () => Promise<Result>): Promise<Result> {
     const target = this.#target;
     if (target === undefined) {
-      throw new DisposedError(
-        'NOT_SPAWNED',
-        'Cannot send inputs to instance before spawning it.',
-      );
+      throw new DisposedError('NOT_SPAWNED', 'Cannot send inputs to instance before spawning it.');
     }
     if (target.disposing) throw new DisposedError('DISPOSED', 'the instance is being disposed of');
     await target.ready;
@@ -273,7 +278,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   #observe(
     target: Target,
     event: EngineEvent,
-    onProgress: ((event: SetupEvent) => void) | undefined,
+    onProgress: ((event: SetupProgress) => void) | undefined,
   ): void {
     const { type, ...detail } = event;
     switch (type) {
@@ -294,7 +299,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         target.settleGone();
         break;
       case 'setup': {
-        const step = detail as unknown as SetupEvent;
+        const step = detail as unknown as SetupProgress;
         onProgress?.(step);
         this.emit('setup', step);
         break;
