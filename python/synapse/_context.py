@@ -1,0 +1,145 @@
+"""What a handler can learn about its call, and tell its caller while it runs."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+    from typing import Any
+
+
+class Context:
+    """The running call. `context()` gives it; keep it no longer than the call lasts."""
+
+    __slots__ = ("_backend", "_deadline", "_extras", "_id", "_session")
+
+    def __init__(self, call: int, extras: dict[str, Any], received: float, backend: Backend) -> None:
+        self._id = call
+        self._extras = extras
+        self._backend = backend
+        remaining = extras.get("remaining")
+        self._deadline = None if remaining is None else received + remaining / 1000
+        self._session: dict[str, Any] | None = None
+
+    @property
+    def call_id(self) -> int:
+        """The number of the call, as log events in Node carry it."""
+        return self._id
+
+    @property
+    def session(self) -> MutableMapping[str, Any]:
+        """State of the caller's session; what is written is there in its next call."""
+        if self._session is None:
+            given = self._extras.get("session")
+            self._session = dict(given) if isinstance(given, dict) else {}
+        return self._session
+
+    def touched_session(self) -> dict[str, Any] | None:
+        """The session's state if the call has looked at it, for the worker."""
+        return self._session
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the caller has given up the call."""
+        return self._backend.is_cancelled(self._id)
+
+    @property
+    def resume_from(self) -> int | None:
+        """The last sequence number of the stream that the consumer has, or None."""
+        value = self._extras.get("resume_from")
+        return value if type(value) is int else None
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the caller attached to the call."""
+        value = self._extras.get("metadata")
+        return value if type(value) is dict else {}
+
+    @property
+    def log(self) -> Log:
+        """A logger whose records carry the call."""
+        return Log(self._backend, self._id)
+
+    def remaining(self) -> float | None:
+        """Seconds until the deadline (never below 0), or None if the call has none."""
+        if self._deadline is None:
+            return None
+        return max(0.0, self._deadline - monotonic())
+
+    def progress(self, fraction: float | None = None, message: str | None = None) -> None:
+        """Reports how far the call is: a fraction from 0 to 1, and a text."""
+        self._backend.send_progress(
+            self._id,
+            None if fraction is None else float(fraction),
+            None if message is None else str(message),
+        )
+
+
+class Log:
+    """Writes structured log records: the methods take a text and `%` arguments, as `logging` does."""
+
+    __slots__ = ("_backend", "_id")
+
+    def __init__(self, backend: Backend, call: int) -> None:
+        self._backend = backend
+        self._id = call
+
+    def debug(self, message: object, *args: object) -> None:
+        """Detail for whoever looks for a fault."""
+        self._write("DEBUG", message, args)
+
+    def info(self, message: object, *args: object) -> None:
+        """Something happened as it should."""
+        self._write("INFO", message, args)
+
+    def warning(self, message: object, *args: object) -> None:
+        """Something is odd, and was coped with."""
+        self._write("WARNING", message, args)
+
+    def error(self, message: object, *args: object) -> None:
+        """Something failed."""
+        self._write("ERROR", message, args)
+
+    def _write(self, level: str, message: object, args: tuple[object, ...]) -> None:
+        text = str(message) % args if args else str(message)
+        self._backend.send_log(self._id, level, text)
+
+
+class Backend:
+    """What a worker does for the contexts of its calls. This one serves code outside a worker."""
+
+    def is_cancelled(self, call: int) -> bool:
+        """Whether the caller has given up the call."""
+        del call
+        return False
+
+    def send_progress(self, call: int, fraction: float | None, message: str | None) -> None:
+        """Tells the caller how far the call is."""
+
+    def send_log(self, call: int, level: str, text: str) -> None:
+        """Writes a log record."""
+
+
+_provider: list[Callable[[], Context | None]] = []
+
+
+def provide(provider: Callable[[], Context | None]) -> None:
+    """Sets where `context()` looks: the worker's way to find the running call."""
+    _provider[:] = [provider]
+
+
+def context() -> Context:
+    """The call that is running.
+
+    Raises:
+        RuntimeError: no call is running here; the message says what to do.
+    """
+    found = _provider[0]() if _provider else None
+    if found is None:
+        raise RuntimeError(
+            "context() found no running call: use it inside a handler, in the thread or task that "
+            "runs it"
+        )
+    return found

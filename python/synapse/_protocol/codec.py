@@ -1,0 +1,102 @@
+"""The codec that is in use: plain Python first, the one in C from the moment it pays.
+
+The hot loops take `pack`, `unpack` and their fixed arguments from here into local variables and
+call them as the codec in C wants them; everyone else calls `encode` and `decode`.
+"""
+
+from __future__ import annotations
+
+from synapse._protocol import fallback
+from synapse._protocol.values import Extension, reduce, revive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: A payload of this many bytes is reason enough to load the codec in C.
+WORTH_LOADING = 4096
+
+
+class Codec:
+    """The functions in use, and the arguments that go with them.
+
+    Call them as `pack(value, default, pack_options)` and
+    `unpack(data, ext_hook=ext_hook, option=unpack_options)`.
+    """
+
+    __slots__ = ("default", "ext_hook", "native", "pack", "pack_options", "unpack", "unpack_options")
+
+    def __init__(self) -> None:
+        self.pack: Any = fallback.pack
+        self.default: Any = None
+        self.pack_options: Any = None
+        self.unpack: Any = fallback.unpack
+        self.ext_hook: Any = None
+        self.unpack_options: Any = None
+        #: Whether the codec in C is in use; None as long as nobody has tried to load it.
+        self.native: bool | None = None
+
+    def load(self) -> None:
+        """Takes the codec in C if it is installed. Further calls do nothing."""
+        if self.native is not None:
+            return
+        self.native = False
+        try:
+            import ormsgpack
+        except ImportError:
+            return
+        pack, unpack, wrap = ormsgpack.packb, ormsgpack.unpackb, ormsgpack.Ext
+        pack_options = (
+            ormsgpack.OPT_NON_STR_KEYS
+            | ormsgpack.OPT_PASSTHROUGH_BIG_INT
+            | ormsgpack.OPT_PASSTHROUGH_DATACLASS
+            | ormsgpack.OPT_PASSTHROUGH_DATETIME
+        )
+        unpack_options = ormsgpack.OPT_NON_STR_KEYS
+
+        def default(value: Any) -> Any:
+            plain = reduce(value, pack_part)
+            return wrap(plain.code, plain.data) if type(plain) is Extension else plain
+
+        def pack_part(value: Any) -> bytes:
+            return pack(value, default, pack_options)
+
+        def ext_hook(code: int, data: bytes) -> Any:
+            return revive(code, data, unpack_part)
+
+        def unpack_part(data: bytes) -> Any:
+            return unpack(data, ext_hook=ext_hook, option=unpack_options)
+
+        self.pack, self.default, self.pack_options = pack, default, pack_options
+        self.unpack, self.ext_hook, self.unpack_options = unpack, ext_hook, unpack_options
+        self.native = True
+
+
+#: The codec of this process.
+codec = Codec()
+
+
+def encode(value: Any) -> bytes:
+    """Encodes a value.
+
+    Raises:
+        EncodeError: it cannot cross; the error knows the path.
+    """
+    try:
+        return codec.pack(value, codec.default, codec.pack_options)  # type: ignore[no-any-return]
+    except Exception:
+        # The codec in C stops at 255 levels and at some keys, and knows no paths.
+        return fallback.pack(value)
+
+
+def decode(data: bytes | memoryview) -> Any:
+    """Decodes one value.
+
+    Raises:
+        Malformed: these bytes are no value.
+        ValueRefused: Python has no such value.
+    """
+    try:
+        return codec.unpack(data, ext_hook=codec.ext_hook, option=codec.unpack_options)
+    except Exception:
+        return fallback.unpack(data)

@@ -1,0 +1,379 @@
+"""Values that MessagePack has no type for: the rows of the table in `docs/protocol.md`.
+
+Outwards, `reduce` turns such a value into one that the codecs know, or into an `Extension`.
+Inwards, `revive` makes the Python value of an extension. Nothing here imports the libraries whose
+values it knows (numpy, pydantic, datetime, …) before there is such a value.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from synapse._protocol.errors import EncodeError, ValueRefused
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Pack = Callable[[Any], bytes]
+    Unpack = Callable[[Any], Any]
+    Reducer = Callable[[Any, Pack], Any]
+
+#: Numbers of the extension types.
+TIMESTAMP = -1
+SET = 1
+BIG_INTEGER = 2
+ARRAY = 3
+
+#: `array.array` typecodes by numpy's names, and what numpy calls theirs.
+_TYPECODES = {
+    "i1": "b",
+    "u1": "B",
+    "i2": "h",
+    "u2": "H",
+    "i4": "i",
+    "u4": "I",
+    "i8": "q",
+    "u8": "Q",
+    "f4": "f",
+    "f8": "d",
+}
+#: Element formats that only a `memoryview` has.
+_VIEW_FORMATS = {"b1": "?"}
+#: Kinds of numpy's element types that cross: boolean, integers, floats, complex.
+_NUMPY_KINDS = "biufc"
+
+
+class Extension:
+    """An extension type's number and its payload."""
+
+    __slots__ = ("code", "data")
+
+    def __init__(self, code: int, data: bytes) -> None:
+        self.code = code
+        self.data = data
+
+
+# ---------------------------------------------------------------------------------------- outwards
+
+
+def reduce(value: Any, pack: Pack) -> Any:
+    """Turns a value that MessagePack lacks into one it has, or into an `Extension`.
+
+    Args:
+        value: what the codec does not know.
+        pack: encodes a value that becomes part of an extension's payload.
+
+    Raises:
+        EncodeError: the value cannot cross.
+    """
+    kind = type(value)
+    reducer = _reducers.get(kind)
+    if reducer is None:
+        reducer = _find_reducer(kind)
+        _reducers[kind] = reducer
+    return reducer(value, pack)
+
+
+def describe(kind: type) -> str:
+    """A type's name as the error messages show it."""
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _reduce_set(value: Any, pack: Pack) -> Extension:
+    return Extension(SET, pack(list(value)))
+
+
+def _reduce_integer(value: int, _pack: Pack) -> Any:
+    if -(1 << 63) <= value < 1 << 64:
+        return int(value)
+    try:
+        digits = int.__repr__(value)
+    except ValueError as error:
+        raise EncodeError(str(error)) from None
+    return Extension(BIG_INTEGER, digits.encode())
+
+
+def _reduce_dataclass(kind: type) -> Reducer:
+    fields: dict[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    # A pseudo-field (ClassVar, InitVar) is told apart by the private mark that dataclasses gives.
+    names = [
+        name for name, field in fields.items() if str(field._field_type) == "_FIELD"
+    ]
+    return lambda value, _pack: {name: getattr(value, name) for name in names}
+
+
+def _reduce_datetime(value: Any, _pack: Pack) -> Extension:
+    offset = value.utcoffset()
+    if offset is None:
+        message = "a naive datetime has no time zone; give it one, such as datetime.timezone.utc"
+        raise EncodeError(message)
+    # Arithmetic on the naive parts is exact and cannot leave the range of datetime.
+    day = value.toordinal() - 719163
+    seconds = day * 86400 + value.hour * 3600 + value.minute * 60 + value.second
+    seconds -= offset.days * 86400 + offset.seconds
+    nanoseconds = (value.microsecond - offset.microseconds) * 1000
+    if nanoseconds < 0:
+        seconds, nanoseconds = seconds - 1, nanoseconds + 1_000_000_000
+    if not nanoseconds and 0 <= seconds < 1 << 32:
+        return Extension(TIMESTAMP, seconds.to_bytes(4, "big"))
+    if 0 <= seconds < 1 << 34:
+        return Extension(TIMESTAMP, (nanoseconds << 34 | seconds).to_bytes(8, "big"))
+    return Extension(
+        TIMESTAMP, nanoseconds.to_bytes(4, "big") + seconds.to_bytes(8, "big", signed=True)
+    )
+
+
+def _reduce_array(value: Any, pack: Pack) -> Extension:
+    dtype = next((name for name, code in _TYPECODES.items() if code == value.typecode), None)
+    if dtype is None:
+        size = f"{value.itemsize}"
+        dtype = {"l": "i", "L": "u"}.get(value.typecode, "") + size
+        if len(dtype) == 1:
+            raise EncodeError(f'an array.array of typecode "{value.typecode}" has no counterpart')
+    if sys.byteorder == "big":
+        value = value[:]
+        value.byteswap()
+    return Extension(ARRAY, pack([dtype, [len(value)], "C", value.tobytes()]))
+
+
+def _reduce_ndarray(value: Any, pack: Pack) -> Extension:
+    dtype = value.dtype
+    if dtype.kind not in _NUMPY_KINDS or dtype.itemsize > 16 or dtype.str[1:] == "f16":
+        raise EncodeError(f"a numpy array of dtype {dtype} has no counterpart in Node")
+    if dtype.str[0] == ">":
+        value = value.astype(dtype.newbyteorder("<"))
+    flags = value.flags
+    order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+    data = value.data if flags.c_contiguous and value.size else value.tobytes(order)
+    return Extension(ARRAY, pack([dtype.str[1:], list(value.shape), order, data]))
+
+
+def _reduce_model(value: Any, _pack: Pack) -> Any:
+    return value.model_dump()
+
+
+def _class(module: str, name: str) -> Any:
+    """A class of a module, if that module is loaded: otherwise there is no instance of it."""
+    return getattr(sys.modules.get(module), name, None)
+
+
+def _is_a(kind: type, module: str, *names: str) -> bool:
+    return any(
+        isinstance(known := _class(module, name), type) and issubclass(kind, known)
+        for name in names
+    )
+
+
+def _find_reducer(kind: type) -> Reducer:
+    """The rule for a type; the order decides for types that answer to several."""
+    found = _find_library_reducer(kind) or _find_builtin_reducer(kind)
+    if found is not None:
+        return found
+    if kind.__name__ in ("coroutine", "generator", "async_generator"):
+        reason = f"a {kind.__name__.replace('_', ' ')} is no value"
+    else:
+        reason = f"type {describe(kind)} has no counterpart in Node"
+
+    def refuse(_value: Any, _pack: Pack) -> Any:
+        raise EncodeError(reason)
+
+    return refuse
+
+
+def _find_library_reducer(kind: type) -> Reducer | None:
+    if _is_a(kind, "enum", "Enum"):
+        return lambda value, _pack: value.value
+    if _is_a(kind, "datetime", "datetime"):
+        return _reduce_datetime
+    if _is_a(kind, "datetime", "date", "time"):
+        return lambda value, _pack: value.isoformat()
+    if _is_a(kind, "decimal", "Decimal") or _is_a(kind, "uuid", "UUID"):
+        return lambda value, _pack: str(value)
+    if _is_a(kind, "numpy", "ndarray"):
+        return _reduce_ndarray
+    if _is_a(kind, "numpy", "generic") and not issubclass(kind, (str, bytes)):
+        return _reduce_numpy_scalar
+    if _is_a(kind, "array", "array"):
+        return _reduce_array
+    return None
+
+
+def _reduce_numpy_scalar(value: Any, _pack: Pack) -> Any:
+    plain = value.item()
+    # Times would become naive datetimes or bare integers; a long double stays what it is.
+    if value.dtype.kind in "mM" or type(plain) is type(value):
+        raise EncodeError(f"type {describe(type(value))} has no counterpart in Node")
+    return plain
+
+
+def _find_builtin_reducer(kind: type) -> Reducer | None:
+    for base in (bool, float, bytes, str):
+        if issubclass(kind, base):
+            convert: Any = base
+            return lambda value, _pack: convert(value) if convert is not str else str.__str__(value)
+    if issubclass(kind, int):
+        return _reduce_integer
+    if issubclass(kind, (set, frozenset)):
+        return _reduce_set
+    if issubclass(kind, (tuple, list)):
+        return lambda value, _pack: list(value)
+    if issubclass(kind, dict):
+        return lambda value, _pack: dict(value)
+    if issubclass(kind, (bytearray, memoryview)):
+        return lambda value, _pack: bytes(value)
+    if hasattr(kind, "__dataclass_fields__"):
+        return _reduce_dataclass(kind)
+    if callable(getattr(kind, "model_dump", None)):
+        return _reduce_model
+    if hasattr(kind, "__fspath__"):
+        return lambda value, _pack: value.__fspath__()
+    return None
+
+
+_reducers: dict[type, Reducer] = {}
+
+
+# ----------------------------------------------------------------------------------------- inwards
+
+
+def revive(code: int, data: bytes, unpack: Unpack) -> Any:
+    """The Python value of an extension.
+
+    Args:
+        code: the extension type's number.
+        data: its payload.
+        unpack: decodes a value that is part of the payload.
+
+    Raises:
+        ValueRefused: Python has no such value.
+    """
+    reviver = _revivers.get(code)
+    if reviver is None:
+        raise ValueRefused(f"extension type {code} is not in the table of values")
+    return reviver(data, unpack)
+
+
+def freeze(value: Any) -> Any:
+    """A hashable stand-in for a decoded value that becomes an item of a set or a key.
+
+    Raises:
+        ValueRefused: there is none.
+    """
+    kind = type(value)
+    if kind is list:
+        return tuple(freeze(item) for item in value)
+    if kind is set:
+        return frozenset(value)
+    try:
+        hash(value)
+    except TypeError:
+        message = f"a {describe(kind)} can be neither an item of a set nor a key of a dict"
+        raise ValueRefused(message) from None
+    return value
+
+
+def _revive_set(data: bytes, unpack: Unpack) -> set[Any]:
+    items = unpack(data)
+    if type(items) is not list:
+        raise ValueRefused("the payload of a set is no array")
+    try:
+        return set(items)
+    except TypeError:
+        return {freeze(item) for item in items}
+
+
+def _revive_integer(data: bytes, _unpack: Unpack) -> int:
+    text = bytes(data)
+    digits = text[1:] if text[:1] == b"-" else text
+    # `isdigit` of bytes knows ASCII only; `int` alone would take spaces and underscores.
+    if not digits.isdigit():
+        raise ValueRefused("the payload of a big integer is no decimal number")
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ValueRefused(str(error)) from None
+
+
+def _revive_timestamp(data: bytes, _unpack: Unpack) -> Any:
+    from datetime import datetime, timedelta, timezone
+
+    size = len(data)
+    if size == 4:
+        seconds, nanoseconds = int.from_bytes(data, "big"), 0
+    elif size == 8:
+        both = int.from_bytes(data, "big")
+        seconds, nanoseconds = both & ((1 << 34) - 1), both >> 34
+    elif size == 12:
+        nanoseconds = int.from_bytes(data[:4], "big")
+        seconds = int.from_bytes(data[4:], "big", signed=True)
+    else:
+        raise ValueRefused(f"a timestamp of {size} bytes")
+    try:
+        since = timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
+        return datetime(1970, 1, 1, tzinfo=timezone.utc) + since
+    except OverflowError:
+        raise ValueRefused(
+            f"{seconds} s since 1970 is outside the years 1 to 9999 of datetime"
+        ) from None
+
+
+def _revive_array(data: bytes, unpack: Unpack) -> Any:
+    parts = unpack(data)
+    if not isinstance(parts, list) or len(parts) != 4:
+        raise ValueRefused("the payload of an array is not [dtype, shape, order, bytes]")
+    dtype, shape, order, content = parts
+    if (
+        not isinstance(dtype, str)
+        or not isinstance(shape, list)
+        or order not in ("C", "F")
+        or not isinstance(content, (bytes, memoryview))
+        or not all(type(extent) is int and extent >= 0 for extent in shape)
+        or dtype[:1] not in _NUMPY_KINDS
+    ):
+        raise ValueRefused("the payload of an array is not [dtype, shape, order, bytes]")
+    count = 1
+    for extent in shape:
+        count *= extent
+    if not dtype[1:].isdigit() or count * int(dtype[1:]) != len(content):
+        raise ValueRefused(f"an array of {dtype} and shape {shape} does not fill its bytes")
+    try:
+        import numpy
+    except ImportError:
+        return _revive_without_numpy(dtype, shape, order, content)
+    try:
+        # A copy, for what numpy makes of bytes cannot be written to.
+        flat = numpy.frombuffer(content, numpy.dtype("<" + dtype)).copy()
+    except TypeError:
+        raise ValueRefused(f"dtype {dtype} is unknown to numpy") from None
+    return flat.reshape(shape, order=order)
+
+
+def _revive_without_numpy(dtype: str, shape: list[int], order: str, content: bytes) -> Any:
+    if order == "F" and len(shape) > 1:
+        raise ValueRefused("an array in Fortran order needs numpy, which is not installed")
+    if dtype in _VIEW_FORMATS:
+        view = memoryview(bytearray(content)).cast("B")
+        return view.cast(_VIEW_FORMATS[dtype], shape)  # type: ignore[call-overload]
+    if dtype not in _TYPECODES:
+        raise ValueRefused(f"an array of {dtype} needs numpy, which is not installed")
+    from array import array
+
+    values: Any = array(_TYPECODES[dtype])
+    values.frombytes(content)
+    if sys.byteorder == "big":
+        values.byteswap()
+    if len(shape) == 1:
+        return values
+    return memoryview(values).cast("B").cast(values.typecode, shape)  # type: ignore[call-overload]
+
+
+_revivers: dict[int, Callable[[bytes, Unpack], Any]] = {
+    TIMESTAMP: _revive_timestamp,
+    SET: _revive_set,
+    BIG_INTEGER: _revive_integer,
+    ARRAY: _revive_array,
+}

@@ -1,0 +1,304 @@
+"""Brings a worker up: prepares the process, runs the user's code, says hello, serves."""
+
+from __future__ import annotations
+
+import _signal
+import builtins
+import os
+import sys
+
+from synapse._protocol import fallback
+from synapse._protocol.codec import encode
+from synapse._protocol.header import FAULT, HELLO, PROTOCOL, frame
+from synapse._registry import ASYNC_GENERATOR, COROUTINE, kind_of, registry
+from synapse._version import __version__
+from synapse._worker import watcher
+from synapse._worker.config import Config, parse
+from synapse._worker.hooks import Hooks
+from synapse._worker.interrupt import Interrupter
+from synapse._worker.state import Worker
+from synapse._worker.streams import Streams
+from synapse._worker.watchdog import Watchdog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def boot(text: str, package: str) -> None:
+    """Runs the worker that the configuration describes, until it ends.
+
+    Args:
+        text: the configuration, as JSON.
+        package: the directory that holds this package.
+    """
+    config = parse(text)
+    for descriptor in (config.data_in, config.data_out, config.control):
+        os.set_inheritable(descriptor, False)
+    if config.parent and os.getppid() != config.parent:
+        # The host died while the interpreter started; nobody else would tell us.
+        watcher.kill_group()
+    fallback.limit_depth(config.depth)
+    worker = Worker(config, registry)
+    watcher.start(worker)
+    # Ctrl-C in the terminal is for the host. A handler of Python, unlike SIG_IGN, is not
+    # inherited by programs that the user's code starts.
+    _signal.signal(_signal.SIGINT, _ignore)
+    watchdog = Watchdog(worker)
+    watchdog.start()
+    interrupter = Interrupter(worker, watchdog)
+    streams = Streams(worker, watchdog, interrupter)
+    os.register_at_fork(after_in_child=lambda: _after_fork(worker, streams))
+    sys.path.remove(package)
+    sys.path[:] = [*_first_directories(config), *sys.path, package]
+    try:
+        if config.entry is not None:
+            code = _run_entry(worker, streams, config.entry)
+        else:
+            code = _bind(worker, config)
+        if code is None:
+            code = _serve(worker, watchdog, interrupter, streams)
+    finally:
+        streams.finish()
+    if code:
+        sys.exit(code)
+
+
+def _ignore(_number: int, _frame: Any) -> None:
+    """A signal that is meant for the host."""
+
+
+def _first_directories(config: Config) -> list[str]:
+    first = config.directory if config.entry is None else os.path.dirname(config.entry)
+    return [first, *config.python_path]
+
+
+def _after_fork(worker: Worker, streams: Streams) -> None:
+    """In a forked child: the channels stay the parent's, and close when the parent ends."""
+    worker.forked = True
+    worker.data.after_fork()
+    streams.after_fork()
+    for descriptor in (worker.config.data_in, worker.config.data_out, worker.config.control):
+        try:
+            os.close(descriptor)
+        except OSError:
+            pass
+
+
+# ------------------------------------------------------------------------------- the user's code
+
+
+def _new_main() -> Any:
+    """A fresh `__main__`, as the interpreter makes it for a script."""
+    main = type(sys)("__main__")
+    main.__builtins__ = builtins  # type: ignore[attr-defined]
+    sys.modules["__main__"] = main
+    return main
+
+
+def _run_entry(worker: Worker, streams: Streams, entry: str) -> int | None:
+    """Runs the entry file as `python main.py` would.
+
+    Answers None if it is to be served now, otherwise the exit code of the process.
+    """
+    sys.argv[:] = [entry]
+    main = _new_main()
+    main.__file__ = entry
+    main.__cached__ = None  # type: ignore[attr-defined]
+    try:
+        with open(entry, "rb") as file:
+            source = file.read()
+        exec(compile(source, entry, "exec"), main.__dict__)  # noqa: S102
+    except SystemExit as error:
+        if streams.is_stdio:
+            raise
+        return _exited(worker, error)
+    except BaseException as error:
+        if streams.is_stdio:
+            # Said hello long ago: it ends as any script that raises.
+            from synapse._errors import strip
+
+            raise error.with_traceback(strip(error.__traceback__)) from error.__cause__
+        return _fault(worker, "import", error)
+    if streams.is_stdio:
+        return 0
+    return None
+
+
+def _bind(worker: Worker, config: Config) -> int | None:
+    """Imports the bound module and registers its function."""
+    from synapse import _errors
+    from synapse._registry import Handler
+
+    sys.argv[:] = [""]
+    _new_main()
+    module, function = config.module or "", config.function or ""
+    try:
+        __import__(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not (module + ".").startswith(error.name + "."):
+            return _fault(worker, "import", error)
+        message = f'module "{module}" is not found in {os.pathsep.join(sys.path[:-1])}'
+        return _refuse(worker, _errors.plain_map(_errors.MODULE_NOT_FOUND, message, module=module))
+    except SystemExit as error:
+        return _exited(worker, error)
+    except BaseException as error:  # noqa: BLE001
+        return _fault(worker, "import", error)
+    target = getattr(sys.modules[module], function, None)
+    if not callable(target):
+        what = "no function" if target is None else "a value that cannot be called"
+        message = f'module "{module}" has {what} named "{function}"'
+        described = _errors.plain_map(
+            _errors.FUNCTION_NOT_FOUND, message, module=module, function=function
+        )
+        return _refuse(worker, described)
+    known = worker.registry.handlers.get(function)
+    for handler in worker.registry.handlers.values():
+        handler.default = False
+    if known is not None and known.function is target:
+        known.default = True
+    else:
+        worker.registry.handlers[function] = Handler(target, function, default=True)
+    return None
+
+
+# ---------------------------------------------------------------------------------------- serving
+
+
+def _serve(
+    worker: Worker, watchdog: Watchdog, interrupter: Interrupter, streams: Streams
+) -> int:
+    config, handlers = worker.config, worker.registry.handlers
+    if not handlers:
+        return _nothing_to_serve(worker)
+    streams.close_input()
+    hooks = Hooks(worker.registry)
+    try:
+        hooks.start()
+    except SystemExit as error:
+        return _exited(worker, error)
+    except BaseException as error:  # noqa: BLE001
+        return _fault(worker, "start", error)
+    from synapse._worker.calls import Calls
+
+    calls = Calls(worker)
+    server: Any
+    mode = _choose_mode(config)
+    if mode == "async":
+        from synapse._worker.asynchronous import Asynchronous
+
+        server = Asynchronous(worker, calls, watchdog, hooks)
+    elif mode == "threads":
+        from synapse._worker.threads import Threads
+
+        server = Threads(worker, calls, watchdog, interrupter, hooks)
+    else:
+        from synapse._worker.serial import Serial
+
+        server = Serial(worker, calls, watchdog, interrupter, hooks)
+    interrupter.install()
+    streams.capture_logging()
+    _say_hello(worker, calls.handlers)
+    try:
+        server.serve()
+    finally:
+        worker.running[0] = 0
+        interrupter.finish()
+        try:
+            hooks.stop()
+        finally:
+            streams.finish()
+            worker.data.flush()
+    return 0
+
+
+def _choose_mode(config: Config) -> str:
+    if config.mode != "auto":
+        return config.mode
+    functions: list[Any] = [handler.function for handler in registry.handlers.values()]
+    functions += registry.start_hooks + registry.stop_hooks
+    if any(kind_of(function) in (COROUTINE, ASYNC_GENERATOR) for function in functions):
+        return "async"
+    return "serial"
+
+
+def _say_hello(worker: Worker, handlers: list[Any]) -> None:
+    from synapse._signature import describe
+
+    default = worker.registry.default()
+    hello = hello_map("synapse")
+    hello["default"] = None if default is None else handlers.index(default)
+    hello["handlers"] = [describe(handler) for handler in handlers]
+    payload = encode(hello)
+    worker.ready = worker.framed = True
+    worker.control.send(frame(HELLO, 0, payload))
+
+
+def hello_map(mode: str) -> dict[str, Any]:
+    """What every hello says."""
+    return {
+        "protocol": PROTOCOL,
+        "mode": mode,
+        "pid": os.getpid(),
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "executable": sys.executable,
+        "sdk": __version__,
+        "default": None,
+        "handlers": [],
+    }
+
+
+# ----------------------------------------------------------------------------------------- faults
+
+
+def _fault(worker: Worker, phase: str, error: BaseException) -> int:
+    """Tells the host why there will be no hello; answers the exit code."""
+    from synapse._errors import encode_error, error_map
+
+    described = error_map(error)
+    _send_fault(worker, phase, encode_error(described))
+    if sys.excepthook is not sys.__excepthook__:
+        # The user's code wants to know as well.
+        sys.excepthook(type(error), error, error.__traceback__)
+    return 1
+
+
+def _refuse(worker: Worker, described: dict[str, Any]) -> int:
+    _send_fault(worker, "bind", encode(described))
+    return 1
+
+
+def _send_fault(worker: Worker, phase: str, error: bytes) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The map {"phase": …, "error": …}, around an error that is encoded already.
+    payload = b"\x82" + encode("phase") + encode(phase) + encode("error") + error
+    worker.control.send(frame(FAULT, 0, payload))
+
+
+def _exited(worker: Worker, error: SystemExit) -> int:
+    """The fault of code that calls `sys.exit` instead of getting ready."""
+    from synapse._errors import START_FAILED, encode_error, error_map
+
+    described = error_map(error, START_FAILED)
+    code = error.code
+    if code is None:
+        code = 0
+    shown = f"code {code}" if isinstance(code, int) else f"the message {code!s}"
+    described["message"] = f"the program ended by sys.exit with {shown} before it was ready"
+    _send_fault(worker, "import", encode_error(described))
+    if not isinstance(code, int):
+        sys.stderr.write(f"{code}\n")
+        return 1
+    return code
+
+
+def _nothing_to_serve(worker: Worker) -> int:
+    from synapse._errors import START_FAILED, plain_map
+
+    name = os.path.basename(worker.config.entry or worker.config.module or "")
+    message = (
+        f"{name} ended without a handler: decorate a function with @synapse.handler, or loop over "
+        "sys.stdin.buffer as scripts for version 1.4 do"
+    )
+    return _refuse(worker, plain_map(START_FAILED, message))

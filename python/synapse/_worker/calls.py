@@ -1,0 +1,185 @@
+"""Requests and replies, whatever the mode: which function, which arguments, what goes back."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from synapse._cancelled import Cancelled
+from synapse._context import Context
+from synapse._protocol import fallback
+from synapse._protocol.codec import decode, encode
+from synapse._protocol.errors import Malformed
+from synapse._protocol.header import (
+    BOTH,
+    COUNTED,
+    END,
+    ERROR,
+    EXTRAS,
+    HEADER,
+    ITEM,
+    KEYWORDS,
+    ONE,
+    POSITIONAL,
+    REQUEST,
+    RESPONSE,
+    SESSION,
+    STREAM,
+    frame,
+    word,
+)
+from synapse._registry import ASYNC_GENERATOR, FUNCTION, GENERATOR, Handler
+from synapse._worker.large import binary_response
+from synapse._worker.state import Worker
+from synapse._worker.watcher import protocol_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+#: A binary result of this size is not copied.
+LARGE_RESULT = 64 * 1024
+
+_FORM = 3
+_KNOWN_FLAGS = _FORM | EXTRAS | STREAM
+
+
+class Request:
+    """A call, with its arguments decoded."""
+
+    __slots__ = ("args", "call", "context", "handler", "kwargs", "stream")
+
+    def __init__(
+        self,
+        call: int,
+        handler: Handler,
+        args: Any,
+        kwargs: dict[str, Any],
+        context: Context,
+        *,
+        stream: bool,
+    ) -> None:
+        self.call = call
+        self.handler = handler
+        self.args = args
+        self.kwargs = kwargs
+        self.context = context
+        #: Whether the caller takes a stream.
+        self.stream = stream
+
+    @property
+    def is_generator(self) -> bool:
+        """Whether the handler yields items."""
+        return self.handler.kind in (GENERATOR, ASYNC_GENERATOR)
+
+
+class Calls:
+    """The table of handlers as hello numbers them, and what replies are made of."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        #: By number; None for those that were unregistered since.
+        self.handlers: list[Handler | None] = list(worker.registry.handlers.values())
+        worker.registry.on_unregister.append(self._forget)
+        #: By word: plain functions that get one argument, and those that get an array of them.
+        self.single: dict[int, Callable[[Any], Any]] = {}
+        self.spread: dict[int, Callable[..., Any]] = {}
+
+    def index(self, function_of: Callable[[Handler], Callable[..., Any]]) -> None:
+        """Fills `single` and `spread` with what the hot loop may call without further thought."""
+        for number, handler in enumerate(self.handlers):
+            if handler is not None and handler.kind == FUNCTION:
+                function = function_of(handler)
+                self.single[word(REQUEST, ONE, number)] = function
+                self.spread[word(REQUEST, POSITIONAL, number)] = function
+
+    def _forget(self, name: str) -> None:
+        for number, handler in enumerate(self.handlers):
+            if handler is not None and handler.name == name:
+                self.handlers[number] = None
+                self.single.pop(word(REQUEST, ONE, number), None)
+                self.spread.pop(word(REQUEST, POSITIONAL, number), None)
+
+    def read(self, request_word: int, call: int, payload: bytes) -> Request | bytes:
+        """Understands a request; answers an error frame if it cannot be run."""
+        flags = request_word >> 8 & 0xFF
+        if flags & ~_KNOWN_FLAGS:
+            protocol_error(f"a request with the flags {flags:#04x}")
+        number = request_word >> 16
+        handler = self.handlers[number] if number < len(self.handlers) else None
+        if handler is None:
+            return self._not_found(call, number)
+        extras: Any = {}
+        try:
+            if flags & EXTRAS:
+                extras, at = fallback.unpack_from(payload, 0)
+                payload = payload[at:]
+            given = decode(payload)
+        except Malformed as error:
+            protocol_error(f"a request that cannot be decoded: {error}")
+        except Exception as error:  # noqa: BLE001
+            return self.failure(call, error)
+        form = flags & _FORM
+        args: Any = (given,)
+        kwargs: Any = {}
+        if form == POSITIONAL:
+            args = given
+        elif form == KEYWORDS:
+            args, kwargs = (), given
+        elif form == BOTH and type(given) is list and len(given) == 2:
+            args, kwargs = given
+        if type(args) not in (list, tuple) or type(kwargs) is not dict or type(extras) is not dict:
+            protocol_error(f"a request whose arguments are not of form {form}")
+        context = Context(call, extras, monotonic(), self._worker)
+        return Request(call, handler, args, kwargs, context, stream=bool(flags & STREAM))
+
+    def _not_found(self, call: int, number: int) -> bytes:
+        from synapse._errors import HANDLER_NOT_FOUND, plain_map
+
+        names = [handler.name for handler in self.handlers if handler is not None]
+        message = f"there is no handler number {number} any more"
+        described = plain_map(HANDLER_NOT_FOUND, message, available=names)
+        return frame(ERROR, call, encode(described))
+
+    # Replies. Each is one frame or several, ready to be added to what is pending.
+
+    def success(self, call: int, result: Any) -> tuple[Any, ...]:
+        """A response, or the error frame that says why the result cannot cross."""
+        if type(result) is bytes and len(result) >= LARGE_RESULT:
+            return binary_response(call, result)
+        try:
+            payload = encode(result)
+        except Exception as error:  # noqa: BLE001
+            return (self.failure(call, error),)
+        return (HEADER.pack(len(payload) + COUNTED, RESPONSE, call), payload)
+
+    def failure(self, call: int, error: BaseException) -> bytes:
+        """An error frame."""
+        from synapse._errors import code_of, encode_error, error_map
+
+        return frame(ERROR, call, encode_error(error_map(error, code_of(error))))
+
+    def cancelled(self, call: int) -> bytes:
+        """The error frame of a call that was cancelled before it began."""
+        return self.failure(call, Cancelled("the call was cancelled"))
+
+    def item(self, call: int, value: Any) -> bytes:
+        """An item of a stream.
+
+        Raises:
+            EncodeError: it cannot cross.
+        """
+        return frame(ITEM, call, encode(value))
+
+    def end(self, call: int) -> bytes:
+        """The end of a stream."""
+        return frame(END, call)
+
+    def session(self, request: Request) -> tuple[bytes, ...]:
+        """The frame with the session's state, if the call has touched it.
+
+        Raises:
+            EncodeError: it cannot cross.
+        """
+        state = request.context.touched_session()
+        return () if state is None else (frame(SESSION, request.call, encode(state)),)

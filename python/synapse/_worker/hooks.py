@@ -1,0 +1,90 @@
+"""Start and stop hooks, and coroutines in workers that have no event loop of their own."""
+
+from __future__ import annotations
+
+from synapse._registry import Registry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import AsyncIterator, Awaitable, Iterator
+    from typing import Any
+
+
+class Hooks:
+    """Runs hooks. The event loop is made when the first coroutine needs it, and kept."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._loop: AbstractEventLoop | None = None
+
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """The event loop that all coroutines of this worker run in."""
+        if self._loop is None:
+            import asyncio
+
+            self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._loop)
+        return self._loop
+
+    def complete(self, awaitable: Awaitable[Any]) -> Any:
+        """Runs a coroutine to its end; if that is interrupted, its `finally` blocks run first."""
+        import asyncio
+
+        loop = self.loop
+        task = asyncio.ensure_future(awaitable, loop=loop)
+        try:
+            return loop.run_until_complete(task)
+        except BaseException:
+            if not task.done():
+                task.cancel()
+                loop.run_until_complete(asyncio.wait((task,)))
+            raise
+
+    def iterate(self, source: AsyncIterator[Any]) -> Iterator[Any]:
+        """The items of an asynchronous iterator, one by one."""
+        try:
+            while True:
+                try:
+                    item = self.complete(source.__anext__())
+                except StopAsyncIteration:
+                    return
+                yield item
+        finally:
+            close = getattr(source, "aclose", None)
+            if close is not None:
+                self.complete(close())
+
+    def start(self) -> None:
+        """Runs what `on_start` registered, in that order."""
+        self._run_all(self._registry.start_hooks)
+
+    def stop(self) -> None:
+        """Runs what `on_stop` registered, the last one first; errors do not keep the others."""
+        for hook in reversed(self._registry.stop_hooks):
+            try:
+                self._run_all([hook])
+            except Exception:  # noqa: BLE001
+                import traceback
+
+                traceback.print_exc()
+        if self._loop is not None and not self._loop.is_running():
+            self._close_loop(self._loop)
+
+    def _run_all(self, hooks: list[Any]) -> None:
+        for hook in hooks:
+            result = hook()
+            if hasattr(result, "__await__"):
+                self.complete(result)
+
+    def _close_loop(self, loop: AbstractEventLoop) -> None:
+        import asyncio
+
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.wait(tasks, timeout=1.0))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()

@@ -1,0 +1,125 @@
+"""Raises `Cancelled` inside what the main thread runs, whatever it runs.
+
+A signal reaches the main thread even in `while True: pass` or `time.sleep`. SIGURG is used as the
+Go runtime uses it: it is ignored by default, so a late one does no harm, and hardly any program has
+a use of its own for it.
+
+The exception is raised only while a function of the user is on top of the stack. In our own code
+(writing a log line, say) it would tear a frame in two, so the signal is sent again a little later.
+"""
+
+from __future__ import annotations
+
+import _signal
+import os
+from _thread import get_ident
+
+from synapse._cancelled import Cancelled
+from synapse._worker.state import STOP, WAITING, Worker
+from synapse._worker.watchdog import Watchdog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+_package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+#: Looks of the watchdog for which a cancelled call that does not run is remembered.
+_PATIENCE = 20
+
+
+class Wake(BaseException):
+    """Raised inside the blocking read of the main thread when the worker has to stop."""
+
+
+class Interrupter:
+    """Make it in the main thread."""
+
+    def __init__(self, worker: Worker, watchdog: Watchdog) -> None:
+        self._worker = worker
+        self._watchdog = watchdog
+        self._main = get_ident()
+        #: The call to interrupt, `STOP` for whichever runs, or 0.
+        self._wanted = 0
+        #: Looks of the watchdog until a call that does not run is given up.
+        self._patience = 0
+        #: Code of ours that calls the user's functions: below it the stack is not looked at.
+        self.drivers: set[CodeType] = set()
+        #: Whether the main thread has seen that it has to stop.
+        self.stop_seen = False
+
+    def install(self, *, terminate: bool = True) -> None:
+        """Takes the signals over, but for those that the user's code has handlers for.
+
+        Args:
+            terminate: whether SIGTERM asks the worker to stop, rather than ending it.
+        """
+        if _signal.getsignal(_signal.SIGURG) == _signal.SIG_DFL:
+            _signal.signal(_signal.SIGURG, self._on_urgent)
+        if terminate and _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL:
+            _signal.signal(_signal.SIGTERM, self._on_terminate)
+        self._watchdog.tasks.append(self._again)
+
+    def interrupt(self, call: int) -> None:
+        """Interrupts a call that the main thread runs, or with `STOP` its waiting for the host."""
+        if call != STOP:
+            self._wanted, self._patience = call, _PATIENCE
+        self._knock()
+        self._watchdog.wake()
+
+    def finish(self) -> None:
+        """From now on nothing is interrupted: the worker ends."""
+        self.stop_seen = True
+        self._wanted = 0
+
+    def _knock(self) -> None:
+        if self._worker.running[0] == WAITING or self._wanted:
+            _signal.pthread_kill(self._main, _signal.SIGURG)
+
+    def _again(self) -> bool:
+        """The watchdog's task: knocks until it has been heard."""
+        running = self._worker.running[0]
+        if self._wanted not in (0, STOP, running):
+            # It may be about to begin: whether it is cancelled has been looked at before.
+            self._patience -= 1
+            if self._patience < 0:
+                self._wanted = 0
+        if self._worker.is_stopping() and not self.stop_seen:
+            self._knock()
+            return True
+        if self._wanted and (self._wanted == STOP or self._wanted == running):
+            self._knock()
+        return self._wanted != 0
+
+    def _on_urgent(self, _number: int, frame: FrameType | None) -> None:
+        running = self._worker.running[0]
+        if running == WAITING:
+            if self._worker.is_stopping() and not self.stop_seen:
+                self.stop_seen = True
+                raise Wake
+            return
+        wanted = self._wanted
+        if wanted and running and wanted in (running, STOP) and self._is_in_user_code(frame):
+            self._wanted = 0
+            reason = "the worker stops" if wanted == STOP else "the call was cancelled"
+            raise Cancelled(reason)
+
+    def _on_terminate(self, number: int, frame: FrameType | None) -> None:
+        # A second SIGTERM ends the process whatever it does.
+        _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+        self._wanted = STOP
+        self._worker.cancel(STOP)
+        self._on_urgent(number, frame)
+
+    def _is_in_user_code(self, frame: FrameType | None) -> bool:
+        depth = 0
+        while frame is not None:
+            code = frame.f_code
+            if code in self.drivers:
+                return depth > 0
+            if code.co_filename.startswith(_package):
+                return False
+            depth += 1
+            frame = frame.f_back
+        return False

@@ -1,0 +1,109 @@
+"""The worker's end of the channels that it writes to.
+
+Frames of the data channel are collected in `DataOutput.pending` and written together. Whoever adds
+a frame adds it by one call that the interpreter does not interrupt (`append`, `+=` of a tuple), so
+frames of several threads never mix and the hot loop needs no lock.
+"""
+
+from __future__ import annotations
+
+import os
+from _thread import allocate_lock, get_ident
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Piece = bytes | memoryview
+
+#: Pieces that are handed to the kernel as they are; more are joined first.
+_VECTOR = 64
+
+
+def write_all(descriptor: int, data: Piece) -> None:
+    """Writes all of `data`, however often the kernel takes a part only."""
+    written = os.write(descriptor, data)
+    size = len(data)
+    while written < size:
+        written += os.write(descriptor, memoryview(data)[written:])
+
+
+def write_pieces(descriptor: int, pieces: Sequence[Piece]) -> None:
+    """Writes pieces one after the other, without a copy if they are few."""
+    if len(pieces) == 1:
+        write_all(descriptor, pieces[0])
+        return
+    if len(pieces) > _VECTOR:
+        write_all(descriptor, b"".join(pieces))
+        return
+    written = os.writev(descriptor, pieces)
+    for index, piece in enumerate(pieces):
+        if written < len(piece):
+            write_all(descriptor, memoryview(piece)[written:])
+            for later in pieces[index + 1 :]:
+                write_all(descriptor, later)
+            return
+        written -= len(piece)
+
+
+class DataOutput:
+    """The data channel towards the host."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        #: What is not yet written; add whole frames only.
+        self.pending: list[Piece] = []
+        self._lock = allocate_lock()
+        self._owner = 0
+
+    def flush(self) -> None:
+        """Writes everything that is pending. A host that is gone ends the process."""
+        me = get_ident()
+        if self._owner == me:
+            # Re-entered by a signal handler or a finaliser: the outer call writes this as well.
+            return
+        pending = self.pending
+        with self._lock:
+            self._owner = me
+            try:
+                while pending:
+                    count = len(pending)
+                    pieces = pending[:count]
+                    del pending[:count]
+                    write_pieces(self.descriptor, pieces)
+            except BrokenPipeError:
+                leave(1)
+            finally:
+                self._owner = 0
+
+    def send(self, frame: bytes) -> None:
+        """Writes a frame at once, behind what is pending."""
+        self.pending.append(frame)
+        self.flush()
+
+    def after_fork(self) -> None:
+        """In a forked child: the channel belongs to the parent."""
+        self.pending.clear()
+        self._lock = allocate_lock()
+        self._owner = 0
+
+
+class ControlOutput:
+    """The control channel towards the host."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._lock = allocate_lock()
+
+    def send(self, frame: bytes) -> None:
+        """Writes a frame. A host that is gone is noticed by the watcher, not here."""
+        try:
+            with self._lock:
+                write_all(self.descriptor, frame)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+
+def leave(code: int) -> None:
+    """Ends the process at once, without any clean-up."""
+    os._exit(code)

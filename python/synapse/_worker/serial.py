@@ -1,0 +1,427 @@
+"""One call after the other, in the main thread: the fastest way, and the default.
+
+The loop takes whatever has come, runs all of it, and writes the replies together. Per call it costs
+less than a microsecond, most of which the codec takes; so it works with local variables, and what
+is rare is in other functions.
+"""
+
+from __future__ import annotations
+
+import os
+from select import select
+from time import monotonic
+
+from synapse._cancelled import Cancelled
+from synapse._context import Context, provide
+from synapse._protocol.codec import WORTH_LOADING, codec, decode
+from synapse._protocol.errors import Malformed
+from synapse._protocol.header import (
+    COUNTED,
+    CREDIT,
+    END,
+    ERROR,
+    HEADER,
+    HEADER_SIZE,
+    ITEM,
+    REQUEST,
+    RESPONSE,
+    SESSION,
+)
+from synapse._worker.calls import LARGE_RESULT, Calls, Request
+from synapse._worker.hooks import Hooks
+from synapse._worker.inbox import Inbox
+from synapse._worker.interrupt import Interrupter, Wake
+from synapse._worker.large import BIN32_HEAD, is_binary, read_exactly
+from synapse._worker.state import STOP, WAITING, Worker
+from synapse._worker.watchdog import Watchdog
+from synapse._worker.watcher import protocol_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+#: Bytes of the first reads. The buffer of a large one costs more than a small call.
+SMALL_READ = 32 * 1024
+#: Bytes of reads while they come back full.
+GREAT_READ = 1024 * 1024
+#: What is missing of a frame is read into a buffer of its own from this size on.
+LARGE_FRAME = 64 * 1024
+#: Seconds that a reply may wait for the next ones to be written with it.
+PATIENCE = 0.0005
+#: Seconds of silence after which the codec in C is loaded.
+IDLE = 0.02
+#: Reads after which the codec in C is loaded.
+MANY = 32
+#: Kinds that may come for a call that is over, and are dropped.
+LATE = frozenset((RESPONSE, ERROR, ITEM, END, SESSION))
+
+
+class Serial:
+    """Serves the data channel until the host closes it or the worker has to stop."""
+
+    def __init__(
+        self,
+        worker: Worker,
+        calls: Calls,
+        watchdog: Watchdog,
+        interrupter: Interrupter,
+        hooks: Hooks,
+    ) -> None:
+        self._worker = worker
+        self._calls = calls
+        self._watchdog = watchdog
+        self._interrupter = interrupter
+        self._hooks = hooks
+        self._inbox = Inbox(worker)
+        #: Reads so far, while the codec in C is not loaded.
+        self._reads = 0
+        #: Whether replies may be waiting behind a call that runs.
+        self._bursting = [False]
+        #: The request that runs, if it is not one of the plain kind.
+        self._request: Request | None = None
+        #: The context that a plain request last asked for.
+        self._plain: Context | None = None
+        #: Ids that had been cancelled when the channel was last found empty.
+        self._stale: set[int] = set()
+        calls.index(lambda handler: handler.function)
+        interrupter.drivers.update(
+            (self.serve.__code__, self._call.__code__, self._next.__code__, hooks.complete.__code__)
+        )
+        watchdog.tasks.append(self._flush_burst)
+        worker.on_cancel = self._on_cancel
+        provide(self._context)
+
+    # ------------------------------------------------------------------------------- the hot loop
+
+    def serve(self) -> None:
+        """Serves until the end."""
+        worker, watchdog, inbox = self._worker, self._watchdog, self._inbox
+        descriptor, greatest = worker.config.data_in, worker.config.frame + COUNTED
+        running, cancelled, bursting = worker.running, worker.cancelled, self._bursting
+        single, spread = self._calls.single, self._calls.spread
+        pending, held, flush = worker.data.pending, worker.held, worker.data.flush
+        unpack_header, pack_header, clock = HEADER.unpack_from, HEADER.pack, monotonic
+        read, counted, head = os.read, COUNTED, HEADER_SIZE
+        size, rest, native = SMALL_READ, b"", None
+        pack: Any = None
+        while True:
+            if native is None:
+                self._consider_codec()
+            try:
+                running[0] = WAITING
+                if cancelled and STOP in cancelled:
+                    return
+                data = read(descriptor, size)
+                running[0] = 0
+            except Wake:
+                return
+            if not data:
+                return
+            if native is None:
+                if len(data) >= WORTH_LOADING:
+                    codec.load()
+                native = codec.native
+                pack, default, pack_options = codec.pack, codec.default, codec.pack_options
+                unpack, ext_hook, option = codec.unpack, codec.ext_hook, codec.unpack_options
+            count = len(data)
+            if count == size:
+                size = min(size * 4, GREAT_READ)
+            elif count * 4 < size > SMALL_READ:
+                size //= 4
+            if rest:
+                data = rest + data
+            at, end = 0, len(data)
+            due = clock() + PATIENCE
+            bursting[0] = True
+            while end - at >= head:
+                length, word, call = unpack_header(data, at)
+                stop = at + 4 + length
+                if stop > end:
+                    break
+                if cancelled and (call in cancelled or STOP in cancelled):
+                    if STOP in cancelled:
+                        flush()
+                        return
+                    if word & 0xFF == REQUEST:
+                        cancelled.discard(call)
+                        pending.append(self._calls.cancelled(call))
+                        at = stop
+                        continue
+                function = single.get(word)
+                several = spread.get(word) if function is None else None
+                if function is not None or several is not None:
+                    payload = data[at + head : stop]
+                    at = stop
+                    try:
+                        given = unpack(payload, ext_hook=ext_hook, option=option)
+                    except Exception:  # noqa: BLE001
+                        given, refusal = self._decode_again(call, payload)
+                        if refusal is not None:
+                            pending.append(refusal)
+                            continue
+                    try:
+                        running[0] = call
+                        result = function(given) if function is not None else several(*given)
+                        running[0] = 0
+                    except BaseException as error:  # noqa: BLE001
+                        running[0] = 0
+                        pending.append(self._failure(call, error))
+                    else:
+                        if held:
+                            worker.emit_held()
+                        if result.__class__ is bytes and len(result) >= LARGE_RESULT:
+                            pending += self._calls.success(call, result)
+                        else:
+                            try:
+                                payload = pack(result, default, pack_options)
+                            except Exception:  # noqa: BLE001
+                                pending += self._reply_again(call, result)
+                            else:
+                                length = len(payload) + counted
+                                pending += (pack_header(length, RESPONSE, call), payload)
+                else:
+                    inbox.data, inbox.at = data, stop
+                    self._dispatch(word, call, data[at + head : stop])
+                    data, at = inbox.data, inbox.at
+                    end = len(data)
+                    if inbox.ended:
+                        flush()
+                        return
+                if at < end:
+                    if watchdog.asleep:
+                        watchdog.wake()
+                    if clock() > due:
+                        flush()
+                        due = clock() + PATIENCE
+            bursting[0] = False
+            flush()
+            rest = data[at:]
+            if end - at >= head:
+                if not counted <= length <= greatest:
+                    protocol_error(f"a frame of length {length}")
+                if stop - end >= LARGE_FRAME:
+                    if not self._receive_large(word, call, length, rest):
+                        return
+                    rest = b""
+            if inbox.credits:
+                inbox.credits.clear()
+            if cancelled and count < size:
+                self._forget_stale()
+
+    # ---------------------------------------------------------------------------- around the loop
+
+    def _consider_codec(self) -> None:
+        """Loads the codec in C once the worker has nothing better to do, or much to do."""
+        self._reads += 1
+        if self._reads > MANY or not select((self._worker.config.data_in,), (), (), IDLE)[0]:
+            codec.load()
+
+    def _decode_again(self, call: int, payload: bytes) -> tuple[Any, bytes | None]:
+        """Decodes what the codec in use refused; answers an error frame if it cannot be."""
+        try:
+            return decode(payload), None
+        except Malformed as error:
+            protocol_error(f"a request that cannot be decoded: {error}")
+        except Exception as error:  # noqa: BLE001
+            return None, self._calls.failure(call, error)
+
+    def _reply_again(self, call: int, result: Any) -> tuple[Any, ...]:
+        """The reply for a result that the codec in use refused."""
+        if hasattr(result, "__await__") or hasattr(result, "__next__"):
+            try:
+                result = self._finish(call, result)
+            except BaseException as error:  # noqa: BLE001
+                return (self._failure(call, error),)
+        return self._calls.success(call, result)
+
+    def _finish(self, call: int, result: Any) -> Any:
+        """The value of what a function returned in place of one: a coroutine or an iterator."""
+        if hasattr(result, "__await__"):
+            self._worker.running[0] = call
+            try:
+                result = self._hooks.complete(result)
+            finally:
+                self._worker.running[0] = 0
+        if hasattr(result, "__aiter__"):
+            result = self._hooks.iterate(result)
+        if not hasattr(result, "__next__"):
+            return result
+        items = []
+        while True:
+            try:
+                items.append(self._next(call, result))
+            except StopIteration:
+                return items
+
+    def _failure(self, call: int, error: BaseException) -> bytes:
+        """The error frame of what a handler raised; `sys.exit` ends the worker instead."""
+        self._worker.emit_held()
+        if isinstance(error, SystemExit):
+            self._worker.data.flush()
+            raise error
+        return self._calls.failure(call, error)
+
+    def _flush_burst(self) -> bool:
+        """The watchdog's task: no reply waits behind a slow later call."""
+        if self._worker.data.pending:
+            self._worker.data.flush()
+            return True
+        return self._bursting[0]
+
+    def _forget_stale(self) -> None:
+        """Forgets cancelled ids that did not turn up by the time the channel was empty.
+
+        What was in the channel when the cancel came has been read by the second time that this is
+        called, so such a call ended before. Ids come round again some day.
+        """
+        cancelled = self._worker.cancelled
+        cancelled -= self._stale
+        self._stale = {call for call in cancelled if call != STOP}
+
+    def _receive_large(self, request_word: int, call: int, length: int, begin: bytes) -> bool:
+        """Reads and runs a frame of which `begin` has come; answers False at the channel's end."""
+        codec.load()
+        worker = self._worker
+        size = length - COUNTED
+        begin = begin[HEADER_SIZE:]
+        binary = request_word in self._calls.single and is_binary(begin, size)
+        if binary:
+            begin, size = begin[BIN32_HEAD:], size - BIN32_HEAD
+        content = read_exactly(worker.config.data_in, begin, size)
+        if content is None:
+            return False
+        if call in worker.cancelled:
+            worker.data.send(self._calls.cancelled(call))
+            return True
+        if binary:
+            handler = self._calls.handlers[request_word >> 16]
+            if handler is not None:
+                context = Context(call, {}, 0.0, worker)
+                self._run(Request(call, handler, (content,), {}, context, stream=False))
+        else:
+            self._dispatch(request_word, call, content)
+        worker.data.flush()
+        return True
+
+    # ------------------------------------------------------------------------------ the rare kinds
+
+    def _dispatch(self, frame_word: int, call: int, payload: bytes) -> None:
+        """Handles every frame that the hot loop does not."""
+        kind = frame_word & 0xFF
+        if kind == REQUEST:
+            request = self._calls.read(frame_word, call, payload)
+            if isinstance(request, bytes):
+                self._worker.data.pending.append(request)
+            else:
+                self._run(request)
+        elif kind == CREDIT:
+            self._inbox.grant(call, payload)
+        elif kind not in LATE:
+            protocol_error(f"a frame of kind {kind:#04x}")
+
+    def _run(self, request: Request) -> None:
+        """Runs a call and adds its reply to what is pending."""
+        worker, call = self._worker, request.call
+        pending = worker.data.pending
+        self._request = request
+        try:
+            result = self._call(request)
+            if request.stream:
+                self._stream(call, self._items(result))
+                return
+            if request.is_generator or hasattr(result, "__await__"):
+                result = self._finish(call, result)
+        except BaseException as error:  # noqa: BLE001
+            pending.append(self._failure(call, error))
+        else:
+            worker.emit_held()
+            session = self._calls.session(request)
+            pending += (*session, *self._calls.success(call, result))
+        finally:
+            self._request = None
+
+    def _call(self, request: Request) -> Any:
+        running = self._worker.running
+        running[0] = request.call
+        try:
+            return request.handler.function(*request.args, **request.kwargs)
+        finally:
+            running[0] = 0
+
+    def _next(self, call: int, iterator: Iterator[Any]) -> Any:
+        running = self._worker.running
+        running[0] = call
+        try:
+            return next(iterator)
+        finally:
+            running[0] = 0
+
+    def _items(self, result: Any) -> Iterator[Any]:
+        """What a stream is made of; a value that is no iterator is its only item."""
+        if hasattr(result, "__await__"):
+            result = self._hooks.complete(result)
+        if hasattr(result, "__aiter__"):
+            result = self._hooks.iterate(result)
+        return result if hasattr(result, "__next__") else iter((result,))
+
+    def _stream(self, call: int, items: Iterator[Any]) -> None:
+        worker, calls, credits = self._worker, self._calls, self._inbox.credits
+        pending = worker.data.pending
+        due = 0.0
+        if self._watchdog.asleep:
+            self._watchdog.wake()
+        try:
+            while True:
+                if credits.get(call, 0) <= 0:
+                    self._await_credit(call)
+                if worker.is_cancelled(call):
+                    raise Cancelled("the stream was cancelled")
+                try:
+                    item = self._next(call, items)
+                except StopIteration:
+                    break
+                if worker.held:
+                    worker.emit_held()
+                credits[call] -= 1
+                pending.append(calls.item(call, item))
+                if monotonic() > due:
+                    worker.data.flush()
+                    due = monotonic() + PATIENCE
+            worker.emit_held()
+            pending.append(calls.end(call))
+        except BaseException as error:
+            close = getattr(items, "close", None)
+            if close is not None:
+                close()
+            raise error from None
+        finally:
+            credits.pop(call, None)
+
+    def _await_credit(self, call: int) -> None:
+        inbox, worker = self._inbox, self._worker
+        while True:
+            inbox.take()
+            if inbox.credits.get(call, 0) > 0 or worker.is_cancelled(call):
+                return
+            if inbox.ended:
+                raise Cancelled("the host has closed the channel")
+            worker.data.flush()
+            inbox.wait()
+
+    # --------------------------------------------------------------------------- for other threads
+
+    def _on_cancel(self, call: int) -> None:
+        self._interrupter.interrupt(call)
+        self._inbox.wake()
+
+    def _context(self) -> Context | None:
+        call = self._worker.running[0]
+        if call <= 0:
+            return None
+        request = self._request
+        if request is not None and request.call == call:
+            return request.context
+        if self._plain is None or self._plain.call_id != call:
+            self._plain = Context(call, {}, 0.0, self._worker)
+        return self._plain

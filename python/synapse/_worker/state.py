@@ -1,0 +1,135 @@
+"""What the threads of a worker share."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from synapse._context import Backend
+from synapse._protocol.codec import encode
+from synapse._protocol.header import LOG, PROGRESS, frame
+from synapse._registry import Registry
+from synapse._worker.config import Config
+from synapse._worker.output import ControlOutput, DataOutput
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+class Holder:
+    """A log stream that may hold text back until a line is complete."""
+
+    def flush(self) -> None:
+        """Emits what is held."""
+
+
+#: In place of a call's id: the worker has been told to stop.
+STOP = -1
+
+#: In `Worker.running`: nothing runs; the main thread waits for the host.
+WAITING = -1
+
+
+class Worker(Backend):
+    """One worker process."""
+
+    def __init__(self, config: Config, registry: Registry) -> None:
+        self.config = config
+        self.registry = registry
+        self.data = DataOutput(config.data_out)
+        self.control = ControlOutput(config.control)
+        #: The call that the main thread runs, 0 between calls, or `WAITING`. A list, because a
+        #: store into one is the cheapest that the hot loop can make.
+        self.running = [0]
+        #: Ids of calls that the host has cancelled, and `STOP`. The hot loop looks at its
+        #: truth only. Written by the watcher.
+        self.cancelled: set[int] = set()
+        #: Told each id (or `STOP`) that is added to `cancelled`; set by the loop that serves.
+        self.on_cancel: Callable[[int], None] | None = None
+        #: Whether hello has been sent.
+        self.ready = False
+        #: Whether log frames may go on the data channel: hello was sent, for frames with ids.
+        self.framed = False
+        #: The number of calls in flight, for the heartbeat.
+        self.count_calls: Callable[[], int] = lambda: 1 if self.running[0] > 0 else 0
+        #: The call that the current thread or task works for, for logs.
+        self.current_call: Callable[[], int] = lambda: max(self.running[0], 0)
+        #: Log streams that hold text back. The hot loop looks at its truth only.
+        self.held: list[Holder] = []
+        #: Set in forked children, where the channels are the parent's.
+        self.forked = False
+
+    def cancel(self, call: int) -> None:
+        """Notes that a call is not wanted any more, or with `STOP` that the worker has to end."""
+        self.cancelled.add(call)
+        if self.on_cancel is not None:
+            self.on_cancel(call)
+
+    def emit_held(self) -> None:
+        """Has log streams emit what they hold: output of a call precedes its reply."""
+        for holder in tuple(self.held):
+            holder.flush()
+
+    def is_stopping(self) -> bool:
+        """Whether the worker has been told to stop."""
+        return STOP in self.cancelled
+
+    # What contexts ask for.
+
+    def is_cancelled(self, call: int) -> bool:
+        return call in self.cancelled or STOP in self.cancelled
+
+    def send_progress(self, call: int, fraction: float | None, message: str | None) -> None:
+        payload = encode({"fraction": fraction, "message": message})
+        self.data.send(frame(PROGRESS, call, payload))
+
+    def send_log(self, call: int, level: str, text: str) -> None:
+        caller = sys._getframe(3)
+        self.write_log(
+            call,
+            {
+                "stream": "logging",
+                "text": text,
+                "level": level,
+                "logger": "synapse",
+                "file": caller.f_code.co_filename,
+                "line": caller.f_lineno,
+            },
+        )
+
+    def write_log(self, call: int, record: dict[str, Any]) -> None:
+        """Sends a log frame at once: on the data channel, or on control before hello."""
+        record["text"] = clean(record["text"])
+        payload = frame(LOG, call, encode(record))
+        if self.forked:
+            return
+        if self.framed:
+            self.data.send(payload)
+        else:
+            self.control.send(payload)
+
+
+def clean(text: str) -> str:
+    """Text that can be encoded: lone surrogates are spelled out."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+def resident_bytes() -> int:
+    """Memory that this process has in use, or 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm", "rb") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        from resource import RUSAGE_SELF, getrusage
+    except ImportError:
+        return 0
+    peak = getrusage(RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,172 @@
+"""`sys.stdout` and `sys.stderr` of a worker: what is written becomes log events at once."""
+
+from __future__ import annotations
+
+import io
+import os
+from _thread import RLock
+
+from synapse._worker.output import write_all
+from synapse._worker.state import Holder, Worker, clean
+from synapse._worker.watchdog import Watchdog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Buffer, Callable
+    from typing import BinaryIO
+
+#: Characters of one log event; longer texts are sent in several.
+_EVENT = 256 * 1024
+
+
+class LogWriter(io.TextIOWrapper, Holder):
+    """A text stream whose text goes to the host.
+
+    `print("a")` writes twice, the text and the line's end. So text without a line's end is held
+    until more comes, or the call ends, or a few milliseconds have passed, and one print is one
+    event.
+    """
+
+    def __init__(
+        self, worker: Worker, watchdog: Watchdog, stream: str, descriptor: int, *, framed: bool
+    ) -> None:
+        self._binary = LogBytes(self, descriptor)
+        super().__init__(
+            self._binary,
+            encoding="utf-8",
+            errors="backslashreplace",
+            newline="\n",
+            write_through=True,
+        )
+        self._worker = worker
+        self._watchdog = watchdog
+        self._stream = stream
+        self._descriptor = descriptor
+        #: Whether text goes out in log frames; otherwise to the descriptor.
+        self.framed = framed
+        #: Shown each text that is emitted.
+        self.listener: Callable[[str], None] | None = None
+        #: What `.buffer` answers, if it is not the bytes of this log.
+        self.replacement: BinaryIO | None = None
+        self._held = ""
+        self._call = 0
+        # A signal handler may print while the thread that it interrupts prints.
+        self._lock = RLock()
+        watchdog.tasks.append(self.emit_held)
+
+    @property
+    def buffer(self) -> BinaryIO:  # type: ignore[override]
+        """The binary layer: what is written there is logged as well, unless it was replaced."""
+        return self.replacement or self._binary  # type: ignore[return-value]
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """As the interpreter names its own."""
+        return f"<{self._stream}>"
+
+    def write(self, text: str, /) -> int:
+        """Logs text."""
+        if not isinstance(text, str):
+            message = f"write() argument must be str, not {type(text).__name__}"
+            raise TypeError(message)
+        size = len(text)
+        if not size:
+            return 0
+        call = self._worker.current_call()
+        with self._lock:
+            if self._held and self._call != call:
+                self._emit()
+            self._call = call
+            if self._held:
+                text = self._held + text
+            elif text[-1] != "\n":
+                self._worker.held.append(self)
+            self._held = text
+            if text[-1] == "\n" or len(text) >= _EVENT:
+                self._emit()
+            elif self._watchdog.asleep:
+                self._watchdog.wake()
+        return size
+
+    def flush(self) -> None:
+        """Logs what is held; a 1.4 script that flushes standard output means its replies too."""
+        if self._held:
+            with self._lock:
+                self._emit()
+        if self.replacement is not None:
+            self.replacement.flush()
+
+    def emit_held(self) -> bool:
+        """The watchdog's task: logs what has been held long enough."""
+        if not self._held:
+            return False
+        self.flush()
+        return True
+
+    def _emit(self) -> None:
+        text, self._held = self._held, ""
+        if not text:
+            return
+        if self in self._worker.held:
+            self._worker.held.remove(self)
+        if self.listener is not None:
+            self.listener(text)
+        worker = self._worker
+        for start in range(0, len(text), _EVENT):
+            part = text[start : start + _EVENT]
+            if worker.framed and self.framed and not worker.forked:
+                worker.write_log(self._call, {"stream": self._stream, "text": part})
+            else:
+                try:
+                    write_all(self._descriptor, clean(part).encode())
+                except OSError:
+                    # Nobody listens any more. Output must not end a call.
+                    return
+
+    def after_fork(self) -> None:
+        """In a forked child, where no other thread can release the lock."""
+        self._lock = RLock()
+        self._held = ""
+
+
+class LogBytes(io.RawIOBase):
+    """The binary layer of a `LogWriter`."""
+
+    def __init__(self, text: LogWriter, descriptor: int) -> None:
+        self._text = text
+        self._descriptor = descriptor
+        self.mode = "wb"
+        self.name = descriptor
+        self._rest = b""
+
+    def writable(self) -> bool:
+        """Always."""
+        return True
+
+    def fileno(self) -> int:
+        """The process's own descriptor, whose output is logged too."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Never, whatever the descriptor is."""
+        return os.isatty(self._descriptor) and not self._text.framed
+
+    @property
+    def raw(self) -> LogBytes:
+        """There is no further layer."""
+        return self
+
+    def write(self, data: Buffer, /) -> int:
+        """Logs bytes as UTF-8; a character may come in pieces."""
+        given = bytes(data)
+        whole = self._rest + given
+        try:
+            text, self._rest = whole.decode(), b""
+        except UnicodeDecodeError as error:
+            # Up to three bytes at the end may be the begin of a character.
+            cut = error.start if len(whole) - error.start < 4 and error.reason.startswith(
+                "unexpected end"
+            ) else len(whole)
+            text, self._rest = whole[:cut].decode("utf-8", "backslashreplace"), whole[cut:]
+        self._text.write(text)
+        return len(given)
