@@ -7,7 +7,7 @@
 use crate::protocol::header::Kind;
 use crate::protocol::Malformed;
 
-/// Checks that the one MessagePack value in `bytes` is nested at most `limit` levels and that no
+/// Checks that `bytes` are one MessagePack value and nothing else, that it is nested at most `limit` levels and that no
 /// container claims more elements than bytes remain.
 pub fn check(kind: Kind, bytes: &[u8], limit: u32) -> Result<(), Malformed> {
     let broken = |reason: &str| Malformed::Payload { kind, reason: reason.to_owned() };
@@ -34,6 +34,9 @@ pub fn check(kind: Kind, bytes: &[u8], limit: u32) -> Result<(), Malformed> {
             }
             open.push(step.children);
         }
+    }
+    if at < bytes.len() {
+        return Err(broken("bytes after the value"));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::protocol::header::{Header, Kind};
-use crate::protocol::{Limits, Malformed, depth};
+use crate::protocol::{Limits, Malformed, depth, lenient};
 
 /// The framing on a worker's data channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +47,7 @@ pub struct Handler {
     /// The name to call it by.
     pub name: String,
     /// What else the worker says of it: kind, parameters, options. Passed on to the facade as is.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "lenient::map")]
     pub about: Map<String, Value>,
 }
 
@@ -57,6 +57,7 @@ pub struct Fault {
     /// `import`, `bind` or `start`.
     pub phase: String,
     /// The exception.
+    #[serde(deserialize_with = "lenient::map")]
     pub error: Map<String, Value>,
 }
 
@@ -68,7 +69,7 @@ pub struct Log {
     /// What was written.
     pub text: String,
     /// Level, logger, file and line of a `logging` record.
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "lenient::map")]
     pub about: Map<String, Value>,
 }
 

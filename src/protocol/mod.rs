@@ -4,6 +4,7 @@
 //! - [`decoder`]: from bytes to frames, with limits before memory
 //! - [`message`]: the payloads that Rust itself reads: hello, fault, log, mark, heartbeat
 //! - [`depth`]: refuses deep nesting before a recursive reader sees it
+//! - `lenient`: JSON values from MessagePack that JSON has no word for
 //! - [`stdio`]: the framing of version 1.4
 //!
 //! User values are never touched here: they are encoded and decoded by JavaScript and Python.
@@ -11,6 +12,7 @@
 pub mod decoder;
 pub mod depth;
 pub mod header;
+mod lenient;
 pub mod message;
 pub mod stdio;
 
