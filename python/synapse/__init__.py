@@ -91,11 +91,9 @@ def handler(  # type: ignore[no-redef,misc]
             raise TypeError(f"a handler must be callable, got {wanted!r}")
         title = name if name is not None else getattr(wanted, "__name__", None)
         if not isinstance(title, str) or not title:
-            raise ValueError(f"{wanted!r} has no name: give one, as in handler(name=\"…\")")
+            raise ValueError(f'{wanted!r} has no name: give one, as in handler(name="…")')
         registry.add(
-            Handler(
-                wanted, title, concurrency, timeout, idempotent=idempotent, default=default
-            )
+            Handler(wanted, title, concurrency, timeout, idempotent=idempotent, default=default)
         )
         return wanted
 

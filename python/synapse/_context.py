@@ -15,7 +15,9 @@ class Context:
 
     __slots__ = ("_backend", "_deadline", "_extras", "_id", "_session")
 
-    def __init__(self, call: int, extras: dict[str, Any], received: float, backend: Backend) -> None:
+    def __init__(
+        self, call: int, extras: dict[str, Any], received: float, backend: Backend
+    ) -> None:
         self._id = call
         self._extras = extras
         self._backend = backend

@@ -126,7 +126,12 @@ def _frames(whole: Any) -> list[dict[str, Any]]:
     if len(stack) > _FRAMES:
         stack = stack[: _FRAMES // 2] + stack[-_FRAMES // 2 :]
     return [
-        {"file": _clean(frame.filename), "line": frame.lineno, "name": frame.name, "text": frame.line}
+        {
+            "file": _clean(frame.filename),
+            "line": frame.lineno,
+            "name": frame.name,
+            "text": frame.line,
+        }
         for frame in stack
     ]
 

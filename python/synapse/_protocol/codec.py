@@ -24,7 +24,15 @@ class Codec:
     `unpack(data, ext_hook=ext_hook, option=unpack_options)`.
     """
 
-    __slots__ = ("default", "ext_hook", "native", "pack", "pack_options", "unpack", "unpack_options")
+    __slots__ = (
+        "default",
+        "ext_hook",
+        "native",
+        "pack",
+        "pack_options",
+        "unpack",
+        "unpack_options",
+    )
 
     def __init__(self) -> None:
         self.pack: Any = fallback.pack

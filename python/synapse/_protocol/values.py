@@ -100,9 +100,7 @@ def _reduce_integer(value: int, _pack: Pack) -> Any:
 def _reduce_dataclass(kind: type) -> Reducer:
     fields: dict[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
     # A pseudo-field (ClassVar, InitVar) is told apart by the private mark that dataclasses gives.
-    names = [
-        name for name, field in fields.items() if str(field._field_type) == "_FIELD"
-    ]
+    names = [name for name, field in fields.items() if str(field._field_type) == "_FIELD"]
     return lambda value, _pack: {name: getattr(value, name) for name in names}
 
 

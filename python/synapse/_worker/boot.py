@@ -165,9 +165,7 @@ def _bind(worker: Worker, config: Config) -> int | None:
 # ---------------------------------------------------------------------------------------- serving
 
 
-def _serve(
-    worker: Worker, watchdog: Watchdog, interrupter: Interrupter, streams: Streams
-) -> int:
+def _serve(worker: Worker, watchdog: Watchdog, interrupter: Interrupter, streams: Streams) -> int:
     config, handlers = worker.config, worker.registry.handlers
     if not handlers:
         return _nothing_to_serve(worker)
@@ -191,7 +189,7 @@ def _serve(
     elif mode == "threads":
         from synapse._worker.threads import Threads
 
-        server = Threads(worker, calls, watchdog, interrupter, hooks)
+        server = Threads(worker, calls, watchdog, interrupter)
     else:
         from synapse._worker.serial import Serial
 

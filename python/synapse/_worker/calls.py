@@ -12,6 +12,7 @@ from synapse._protocol.errors import Malformed
 from synapse._protocol.header import (
     BOTH,
     COUNTED,
+    CREDIT,
     END,
     ERROR,
     EXTRAS,
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 #: A binary result of this size is not copied.
 LARGE_RESULT = 64 * 1024
+
+#: Kinds that may come for a call that is over.
+_LATE = frozenset((RESPONSE, ERROR, ITEM, END, SESSION, CREDIT))
 
 _FORM = 3
 _KNOWN_FLAGS = _FORM | EXTRAS | STREAM
@@ -140,6 +144,18 @@ class Calls:
         message = f"there is no handler number {number} any more"
         described = plain_map(HANDLER_NOT_FOUND, message, available=names)
         return frame(ERROR, call, encode(described))
+
+    def credit(self, payload: bytes) -> int:
+        """How many more items a credit frame allows."""
+        more = decode(payload)
+        if type(more) is not int or more < 0:
+            protocol_error(f"a credit of {more!r}")
+        return int(more)
+
+    def drop(self, kind: int) -> None:
+        """Ignores a frame for a call that is over; ends the worker if the kind is unknown."""
+        if kind not in _LATE:
+            protocol_error(f"a frame of kind {kind:#04x}")
 
     # Replies. Each is one frame or several, ready to be added to what is pending.
 

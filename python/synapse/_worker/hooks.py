@@ -69,7 +69,11 @@ class Hooks:
                 import traceback
 
                 traceback.print_exc()
-        if self._loop is not None and not self._loop.is_running():
+        self.close()
+
+    def close(self) -> None:
+        """Ends the event loop and what still runs in it."""
+        if self._loop is not None and not self._loop.is_closed():
             self._close_loop(self._loop)
 
     def _run_all(self, hooks: list[Any]) -> None:

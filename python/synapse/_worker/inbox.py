@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from select import select
 
-from synapse._protocol.codec import decode
 from synapse._protocol.header import COUNTED, CREDIT, HEADER, HEADER_SIZE, REQUEST
+from synapse._worker.calls import Calls
 from synapse._worker.state import Worker
 from synapse._worker.watcher import protocol_error
 
@@ -17,8 +17,9 @@ _READ = 64 * 1024
 class Inbox:
     """Lets a stream that waits for credit read on, and keeps for later what is not its own."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, calls: Calls) -> None:
         self._worker = worker
+        self._calls = calls
         #: Bytes that the loop has read, and where it has come to.
         self.data = b""
         self.at = 0
@@ -41,18 +42,15 @@ class Inbox:
             if stop > len(data):
                 break
             if word & 0xFF == CREDIT:
-                self.grant(call, data[at + HEADER_SIZE : stop])
+                self.grant(call, self._calls.credit(data[at + HEADER_SIZE : stop]))
             elif word & 0xFF == REQUEST:
                 kept.append(data[at:stop])
             at = stop
         kept.append(data[at:])
         self.data, self.at = b"".join(kept), 0
 
-    def grant(self, call: int, payload: bytes) -> None:
+    def grant(self, call: int, more: int) -> None:
         """Notes credit for a stream, also for one that has not begun."""
-        more = decode(payload)
-        if type(more) is not int or more < 0:
-            protocol_error(f"a credit of {more!r}")
         self.credits[call] = self.credits.get(call, 0) + more
 
     def wait(self) -> None:

@@ -109,17 +109,28 @@ class Interrupter:
         # A second SIGTERM ends the process whatever it does.
         _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
         self._wanted = STOP
+        self._worker.urgent = True
         self._worker.cancel(STOP)
         self._on_urgent(number, frame)
 
     def _is_in_user_code(self, frame: FrameType | None) -> bool:
-        depth = 0
-        while frame is not None:
-            code = frame.f_code
-            if code in self.drivers:
-                return depth > 0
-            if code.co_filename.startswith(_package):
-                return False
-            depth += 1
-            frame = frame.f_back
-        return False
+        return is_in_user_code(frame, self.drivers)
+
+
+def is_in_user_code(frame: FrameType | None, drivers: set[CodeType]) -> bool:
+    """Whether a function of the user, or one that it calls, is on top of the stack.
+
+    Args:
+        frame: the top of the stack.
+        drivers: code of ours that calls the user's functions.
+    """
+    depth = 0
+    while frame is not None:
+        code = frame.f_code
+        if code in drivers:
+            return depth > 0
+        if code.co_filename.startswith(_package):
+            return False
+        depth += 1
+        frame = frame.f_back
+    return False

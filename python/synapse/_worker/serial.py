@@ -15,30 +15,20 @@ from synapse._cancelled import Cancelled
 from synapse._context import Context, provide
 from synapse._protocol.codec import WORTH_LOADING, codec, decode
 from synapse._protocol.errors import Malformed
-from synapse._protocol.header import (
-    COUNTED,
-    CREDIT,
-    END,
-    ERROR,
-    HEADER,
-    HEADER_SIZE,
-    ITEM,
-    REQUEST,
-    RESPONSE,
-    SESSION,
-)
+from synapse._protocol.header import COUNTED, CREDIT, HEADER, HEADER_SIZE, REQUEST, RESPONSE
 from synapse._worker.calls import LARGE_RESULT, Calls, Request
 from synapse._worker.hooks import Hooks
 from synapse._worker.inbox import Inbox
 from synapse._worker.interrupt import Interrupter, Wake
 from synapse._worker.large import BIN32_HEAD, is_binary, read_exactly
+from synapse._worker.runner import Runner, driver_codes
 from synapse._worker.state import STOP, WAITING, Worker
 from synapse._worker.watchdog import Watchdog
 from synapse._worker.watcher import protocol_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
 #: Bytes of the first reads. The buffer of a large one costs more than a small call.
@@ -53,8 +43,6 @@ PATIENCE = 0.0005
 IDLE = 0.02
 #: Reads after which the codec in C is loaded.
 MANY = 32
-#: Kinds that may come for a call that is over, and are dropped.
-LATE = frozenset((RESPONSE, ERROR, ITEM, END, SESSION))
 
 
 class Serial:
@@ -72,8 +60,8 @@ class Serial:
         self._calls = calls
         self._watchdog = watchdog
         self._interrupter = interrupter
-        self._hooks = hooks
-        self._inbox = Inbox(worker)
+        self._runner = Runner(hooks, worker.running)
+        self._inbox = Inbox(worker, calls)
         #: Reads so far, while the codec in C is not loaded.
         self._reads = 0
         #: Whether replies may be waiting behind a call that runs.
@@ -82,12 +70,8 @@ class Serial:
         self._request: Request | None = None
         #: The context that a plain request last asked for.
         self._plain: Context | None = None
-        #: Ids that had been cancelled when the channel was last found empty.
-        self._stale: set[int] = set()
         calls.index(lambda handler: handler.function)
-        interrupter.drivers.update(
-            (self.serve.__code__, self._call.__code__, self._next.__code__, hooks.complete.__code__)
-        )
+        interrupter.drivers.update((*driver_codes(), Serial.serve.__code__))
         watchdog.tasks.append(self._flush_burst)
         worker.on_cancel = self._on_cancel
         provide(self._context)
@@ -207,7 +191,7 @@ class Serial:
             if inbox.credits:
                 inbox.credits.clear()
             if cancelled and count < size:
-                self._forget_stale()
+                worker.forget_stale()
 
     # ---------------------------------------------------------------------------- around the loop
 
@@ -230,29 +214,10 @@ class Serial:
         """The reply for a result that the codec in use refused."""
         if hasattr(result, "__await__") or hasattr(result, "__next__"):
             try:
-                result = self._finish(call, result)
+                result = self._runner.value(call, result)
             except BaseException as error:  # noqa: BLE001
                 return (self._failure(call, error),)
         return self._calls.success(call, result)
-
-    def _finish(self, call: int, result: Any) -> Any:
-        """The value of what a function returned in place of one: a coroutine or an iterator."""
-        if hasattr(result, "__await__"):
-            self._worker.running[0] = call
-            try:
-                result = self._hooks.complete(result)
-            finally:
-                self._worker.running[0] = 0
-        if hasattr(result, "__aiter__"):
-            result = self._hooks.iterate(result)
-        if not hasattr(result, "__next__"):
-            return result
-        items = []
-        while True:
-            try:
-                items.append(self._next(call, result))
-            except StopIteration:
-                return items
 
     def _failure(self, call: int, error: BaseException) -> bytes:
         """The error frame of what a handler raised; `sys.exit` ends the worker instead."""
@@ -268,16 +233,6 @@ class Serial:
             self._worker.data.flush()
             return True
         return self._bursting[0]
-
-    def _forget_stale(self) -> None:
-        """Forgets cancelled ids that did not turn up by the time the channel was empty.
-
-        What was in the channel when the cancel came has been read by the second time that this is
-        called, so such a call ended before. Ids come round again some day.
-        """
-        cancelled = self._worker.cancelled
-        cancelled -= self._stale
-        self._stale = {call for call in cancelled if call != STOP}
 
     def _receive_large(self, request_word: int, call: int, length: int, begin: bytes) -> bool:
         """Reads and runs a frame of which `begin` has come; answers False at the channel's end."""
@@ -316,54 +271,29 @@ class Serial:
             else:
                 self._run(request)
         elif kind == CREDIT:
-            self._inbox.grant(call, payload)
-        elif kind not in LATE:
-            protocol_error(f"a frame of kind {kind:#04x}")
+            self._inbox.grant(call, self._calls.credit(payload))
+        else:
+            self._calls.drop(kind)
 
     def _run(self, request: Request) -> None:
         """Runs a call and adds its reply to what is pending."""
-        worker, call = self._worker, request.call
+        worker, runner, call = self._worker, self._runner, request.call
         pending = worker.data.pending
         self._request = request
         try:
-            result = self._call(request)
+            result = runner.call(request)
             if request.stream:
-                self._stream(call, self._items(result))
+                self._stream(call, runner.items(call, result))
                 return
-            if request.is_generator or hasattr(result, "__await__"):
-                result = self._finish(call, result)
+            result = runner.value(call, result)
+            worker.emit_held()
+            replies = (*self._calls.session(request), *self._calls.success(call, result))
         except BaseException as error:  # noqa: BLE001
             pending.append(self._failure(call, error))
         else:
-            worker.emit_held()
-            session = self._calls.session(request)
-            pending += (*session, *self._calls.success(call, result))
+            pending += replies
         finally:
             self._request = None
-
-    def _call(self, request: Request) -> Any:
-        running = self._worker.running
-        running[0] = request.call
-        try:
-            return request.handler.function(*request.args, **request.kwargs)
-        finally:
-            running[0] = 0
-
-    def _next(self, call: int, iterator: Iterator[Any]) -> Any:
-        running = self._worker.running
-        running[0] = call
-        try:
-            return next(iterator)
-        finally:
-            running[0] = 0
-
-    def _items(self, result: Any) -> Iterator[Any]:
-        """What a stream is made of; a value that is no iterator is its only item."""
-        if hasattr(result, "__await__"):
-            result = self._hooks.complete(result)
-        if hasattr(result, "__aiter__"):
-            result = self._hooks.iterate(result)
-        return result if hasattr(result, "__next__") else iter((result,))
 
     def _stream(self, call: int, items: Iterator[Any]) -> None:
         worker, calls, credits = self._worker, self._calls, self._inbox.credits
@@ -378,7 +308,7 @@ class Serial:
                 if worker.is_cancelled(call):
                     raise Cancelled("the stream was cancelled")
                 try:
-                    item = self._next(call, items)
+                    item = self._runner.next(call, items)
                 except StopIteration:
                     break
                 if worker.held:
@@ -390,11 +320,11 @@ class Serial:
                     due = monotonic() + PATIENCE
             worker.emit_held()
             pending.append(calls.end(call))
-        except BaseException as error:
+        except BaseException:
             close = getattr(items, "close", None)
             if close is not None:
                 close()
-            raise error from None
+            raise
         finally:
             credits.pop(call, None)
 

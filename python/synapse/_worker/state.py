@@ -10,7 +10,7 @@ from synapse._protocol.codec import encode
 from synapse._protocol.header import LOG, PROGRESS, frame
 from synapse._registry import Registry
 from synapse._worker.config import Config
-from synapse._worker.output import ControlOutput, DataOutput
+from synapse._worker.output import ControlOutput, DataOutput, leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ class Worker(Backend):
         #: Ids of calls that the host has cancelled, and `STOP`. The hot loop looks at its
         #: truth only. Written by the watcher.
         self.cancelled: set[int] = set()
+        #: Ids that had been cancelled when the data channel was last found empty.
+        self._stale: set[int] = set()
+        #: Whether the end is urgent: what runs is interrupted.
+        self.urgent = False
         #: Told each id (or `STOP`) that is added to `cancelled`; set by the loop that serves.
         self.on_cancel: Callable[[int], None] | None = None
         #: Whether hello has been sent.
@@ -67,6 +71,16 @@ class Worker(Backend):
         if self.on_cancel is not None:
             self.on_cancel(call)
 
+    def forget_stale(self) -> None:
+        """Forgets cancelled ids that did not turn up; to be called when the channel is empty.
+
+        What was in the channel when the cancel came has been read by the second time that this is
+        called, so such a call ended before. Ids come round again some day.
+        """
+        cancelled = self.cancelled
+        cancelled -= self._stale
+        self._stale = {call for call in tuple(cancelled) if call != STOP}
+
     def emit_held(self) -> None:
         """Has log streams emit what they hold: output of a call precedes its reply."""
         for holder in tuple(self.held):
@@ -75,6 +89,17 @@ class Worker(Backend):
     def is_stopping(self) -> bool:
         """Whether the worker has been told to stop."""
         return STOP in self.cancelled
+
+    def exit_with(self, error: SystemExit) -> None:
+        """Ends the process because a handler in a thread has called `sys.exit`."""
+        self.emit_held()
+        self.data.flush()
+        code = error.code
+        if code is not None and not isinstance(code, int):
+            sys.stderr.write(f"{code}\n")
+            sys.stderr.flush()
+            code = 1
+        leave(code or 0)
 
     # What contexts ask for.
 

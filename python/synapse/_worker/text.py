@@ -164,9 +164,11 @@ class LogBytes(io.RawIOBase):
             text, self._rest = whole.decode(), b""
         except UnicodeDecodeError as error:
             # Up to three bytes at the end may be the begin of a character.
-            cut = error.start if len(whole) - error.start < 4 and error.reason.startswith(
-                "unexpected end"
-            ) else len(whole)
+            cut = (
+                error.start
+                if len(whole) - error.start < 4 and error.reason.startswith("unexpected end")
+                else len(whole)
+            )
             text, self._rest = whole[:cut].decode("utf-8", "backslashreplace"), whole[cut:]
         self._text.write(text)
         return len(given)

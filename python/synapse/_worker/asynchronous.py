@@ -1,0 +1,237 @@
+"""Coroutines, many at once, on one event loop; synchronous handlers run in threads beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from synapse._cancelled import Cancelled
+from synapse._context import provide
+from synapse._protocol.codec import codec
+from synapse._protocol.header import CREDIT, REQUEST
+from synapse._registry import ASYNC_GENERATOR, COROUTINE
+from synapse._worker.calls import Calls, Request
+from synapse._worker.hooks import Hooks
+from synapse._worker.pool import Pool, current
+from synapse._worker.reader import FrameReader
+from synapse._worker.state import STOP, Worker
+from synapse._worker.threads import current_call, current_context
+from synapse._worker.watchdog import Watchdog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class AsyncWindow:
+    """How many items of a stream may be sent."""
+
+    def __init__(self) -> None:
+        self._credit = 0
+        self._waiter: asyncio.Future[None] | None = None
+
+    def grant(self, more: int) -> None:
+        """Allows further items."""
+        self._credit += more
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def take(self) -> None:
+        """Waits until an item may be sent."""
+        while self._credit <= 0:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        self._credit -= 1
+
+
+class Asynchronous:
+    """Serves the data channel until the host closes it or the worker has to stop."""
+
+    def __init__(self, worker: Worker, calls: Calls, watchdog: Watchdog, hooks: Hooks) -> None:
+        self._worker = worker
+        self._calls = calls
+        self._loop = hooks.loop
+        concurrency = worker.config.concurrency
+        #: The host limits calls at once in total; this limits each of the two kinds.
+        self._concurrency = concurrency
+        self._pool = Pool(worker, calls, watchdog, concurrency)
+        self._reader = FrameReader(worker.config.data_in, worker.config.frame)
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._windows: dict[int, AsyncWindow] = {}
+        self._waiting: deque[Request] = deque()
+        self._flushing = False
+        self._stopping = False
+        worker.on_cancel = self._on_cancel
+        worker.count_calls = lambda: len(self._tasks) + len(self._waiting) + len(self._pool)
+        worker.current_call = current_call
+        provide(current_context)
+
+    def serve(self) -> None:
+        """Serves until the end."""
+        codec.load()
+        loop = self._loop
+        loop.add_reader(self._worker.config.data_in, self._receive)
+        if self._worker.is_stopping():
+            self._stop()
+        try:
+            loop.run_forever()
+        finally:
+            loop.remove_reader(self._worker.config.data_in)
+        self._worker.data.flush()
+        self._pool.finish(urgent=self._worker.urgent)
+
+    # -------------------------------------------------------------------------- from the host
+
+    def _receive(self) -> None:
+        frames = self._reader.receive()
+        if frames is None:
+            self._stop()
+            return
+        for word, call, payload in frames:
+            kind = word & 0xFF
+            if kind == REQUEST:
+                self._accept(word, call, payload)
+            elif kind == CREDIT:
+                self._grant(call, self._calls.credit(payload))
+            else:
+                self._calls.drop(kind)
+        if self._worker.cancelled and self._reader.drained:
+            self._worker.forget_stale()
+
+    def _accept(self, word: int, call: int, payload: bytes) -> None:
+        if call in self._worker.cancelled:
+            self._worker.cancelled.discard(call)
+            self._reply((self._calls.cancelled(call),))
+            return
+        request = self._calls.read(word, call, payload)
+        if isinstance(request, bytes):
+            self._reply((request,))
+        elif request.handler.kind not in (COROUTINE, ASYNC_GENERATOR):
+            self._pool.submit(request)
+        else:
+            self._windows[call] = AsyncWindow()
+            if len(self._tasks) < self._concurrency:
+                self._begin(request)
+            else:
+                self._waiting.append(request)
+
+    def _begin(self, request: Request) -> None:
+        self._tasks[request.call] = self._loop.create_task(self._run(request))
+
+    def _grant(self, call: int, more: int) -> None:
+        window = self._windows.get(call)
+        if window is not None:
+            window.grant(more)
+        else:
+            self._pool.grant(call, more)
+
+    # ------------------------------------------------------------------------------- in the tasks
+
+    async def _run(self, request: Request) -> None:
+        calls, call = self._calls, request.call
+        replies: tuple[Any, ...]
+        current.set(request)
+        try:
+            result = request.handler.function(*request.args, **request.kwargs)
+            if request.stream:
+                await self._stream(call, result)
+                replies = (calls.end(call),)
+            else:
+                result = await _value(result)
+                replies = (*calls.session(request), *calls.success(call, result))
+        except SystemExit:
+            self._worker.data.flush()
+            raise
+        except BaseException as error:  # noqa: BLE001
+            replies = (calls.failure(call, error),)
+        finally:
+            del self._tasks[call], self._windows[call]
+        self._worker.emit_held()
+        self._reply(replies)
+        if self._waiting:
+            self._begin(self._waiting.popleft())
+        elif self._stopping and not self._tasks:
+            self._loop.stop()
+
+    async def _stream(self, call: int, result: Any) -> None:
+        window = self._windows[call]
+        if hasattr(result, "__await__"):
+            result = await result
+        if not hasattr(result, "__anext__"):
+            await window.take()
+            self._reply((self._calls.item(call, result),))
+            return
+        try:
+            while True:
+                await window.take()
+                try:
+                    item = await result.__anext__()
+                except StopAsyncIteration:
+                    return
+                self._worker.emit_held()
+                self._reply((self._calls.item(call, item),))
+        finally:
+            close = getattr(result, "aclose", None)
+            if close is not None:
+                await close()
+
+    # ---------------------------------------------------------------------------------- to the host
+
+    def _reply(self, frames: tuple[Any, ...]) -> None:
+        """Sends frames together with what else this turn of the loop has to send."""
+        self._worker.data.pending += frames
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self._worker.data.flush()
+
+    # ------------------------------------------------------------------------------------- the end
+
+    def _on_cancel(self, call: int) -> None:
+        # Comes from the watcher, or from a signal handler.
+        try:
+            self._loop.call_soon_threadsafe(self._cancel, call)
+        except RuntimeError:
+            # The loop is closed: the worker ends anyway.
+            pass
+
+    def _cancel(self, call: int) -> None:
+        if call == STOP:
+            self._stop()
+            return
+        task = self._tasks.get(call)
+        if task is not None:
+            task.cancel()
+            return
+        for request in self._waiting:
+            if request.call == call:
+                self._waiting.remove(request)
+                del self._windows[call]
+                self._reply((self._calls.cancelled(call),))
+                return
+        self._pool.cancel(call)
+
+    def _stop(self) -> None:
+        """Takes no further calls; ends the loop once those that run are over."""
+        self._stopping = True
+        self._loop.remove_reader(self._worker.config.data_in)
+        for request in self._waiting:
+            self._reply((self._calls.failure(request.call, Cancelled("the worker stops")),))
+        self._waiting.clear()
+        if self._worker.urgent:
+            for task in self._tasks.values():
+                task.cancel()
+        if not self._tasks:
+            self._loop.stop()
+
+
+async def _value(result: Any) -> Any:
+    """One value: a coroutine is awaited, the items of an iterator are collected into a list."""
+    if hasattr(result, "__await__"):
+        result = await result
+    if hasattr(result, "__anext__"):
+        return [item async for item in result]
+    return result
