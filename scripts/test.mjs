@@ -9,13 +9,23 @@ import { preparePython } from './lib/python.mjs';
 import { report } from './lib/report.mjs';
 import { chooseSuites } from './lib/suites.mjs';
 
+/** Installs and builds. What fails here is the run's one failure: nothing can be tested. */
+async function prepare() {
+  try {
+    await install();
+    await preparePython();
+    await buildNative();
+    await buildFacade();
+    return true;
+  } catch (error) {
+    process.stdout.write(`\n${error.message}\n\n0 passed, 1 failed\n`);
+    return false;
+  }
+}
+
 await main(async () => {
   const { values } = parseArgs({ options: { only: { type: 'string', multiple: true } } });
   const names = (values.only ?? []).flatMap((list) => list.split(',')).filter(Boolean);
   const suites = chooseSuites(names);
-  await install();
-  await preparePython();
-  await buildNative();
-  await buildFacade();
-  if (!(await report(suites))) process.exitCode = 1;
+  if (!(await prepare()) || !(await report(suites))) process.exitCode = 1;
 });

@@ -57,6 +57,14 @@ test('the example runs as CommonJS', () => {
   assert.equal(stdout, '3\n');
 });
 
+test('the README shows the example that runs here', () => {
+  const readme = readFileSync(inProject('README.md'), 'utf8');
+  for (const file of ['python_module/main.py', 'main.mjs']) {
+    const text = readFileSync(inProject('__test__', 'package', 'example', file), 'utf8');
+    assert.ok(readme.includes(text.trim()), `the README does not show ${file}`);
+  }
+});
+
 test('import and require give the same objects under the same names', () => {
   const { code, output, stdout } = project.run('node', 'both.cjs');
   assert.equal(code, 0, output);

@@ -1,6 +1,6 @@
 // The two halves of the build.
 
-import { existsSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { bundleDependencies } from './bundle.mjs';
 import { inModules, inProject } from './project.mjs';
 import { must } from './run.mjs';
@@ -26,7 +26,6 @@ export async function buildNative(options = []) {
 
 /** Compiles `ts/` to `dist/` and draws the bundled dependencies into it. */
 export async function buildFacade() {
-  if (!existsSync(inProject('ts', 'index.ts'))) return;
   rmSync(inProject('dist'), { recursive: true, force: true });
   await must([
     process.execPath,
