@@ -8,7 +8,7 @@ const { setTimeout: delay } = require('node:timers/promises');
 const { TestEnvironment: NodeEnvironment } = require('jest-environment-node');
 const { processesMarked } = require('./processes.cjs');
 
-const markName = 'SYNAPSE_RUN_ID';
+const markName = 'SYNAPSE_TEST_MARK';
 /** How long an ending process may take to be gone. */
 const graceMs = 3_000;
 

@@ -1,0 +1,70 @@
+/** Python modules for specs: written to a folder of their own, run in one shared environment. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll } from '@jest/globals';
+import { type SpawnOptions, Synapse } from '../../ts/index.js';
+
+const SHARED = join(__dirname, '..', 'fixtures', 'shared');
+const folders: string[] = [];
+const instances: Synapse[] = [];
+
+/** Options that make `spawn` use the shared environment. */
+export const shared: SpawnOptions = { python: join(SHARED, '.venv'), requirements: undefined };
+
+/** Writes files into a new folder, removed after the test. `requirements.txt` is added. */
+export function createFolder(files: Record<string, string>, name = 'synapse-'): string {
+  const folder = mkdtempSync(join(tmpdir(), name));
+  folders.push(folder);
+  const all = { 'requirements.txt': '', ...files };
+  for (const [file, text] of Object.entries(all)) writeFileSync(join(folder, file), dedent(text));
+  return folder;
+}
+
+/** An instance that is disposed of after the test. */
+export function createSynapse(options: SpawnOptions = {}): Synapse {
+  const synapse = new Synapse({ ...shared, ...options });
+  instances.push(synapse);
+  return synapse;
+}
+
+/** An instance that runs `source` as its `main.py`. */
+export async function spawnModule(source: string, options: SpawnOptions = {}): Promise<Synapse> {
+  const synapse = createSynapse(options);
+  await synapse.spawn(createFolder({ 'main.py': source }), 'main');
+  return synapse;
+}
+
+/** Takes off the indentation that the first line has. */
+function dedent(text: string): string {
+  const indent = /^\n?( *)/.exec(text)?.[1] ?? '';
+  return text.replace(new RegExp(`^${indent}`, 'gm'), '').replace(/^\n/, '');
+}
+
+/** Waits until `condition` holds. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+/** Whether a process exists and is no zombie. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+beforeAll(async () => {
+  // Built once for all runs: later spawns find it finished.
+  const synapse = new Synapse();
+  await synapse.spawn(SHARED, 'main');
+  await synapse.dispose();
+}, 120_000);
+
+afterEach(async () => {
+  await Promise.all(instances.splice(0).map((synapse) => synapse.dispose()));
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});

@@ -1,0 +1,147 @@
+/** A program written for version 1.4 runs unchanged, on either side. */
+
+import { describe, expect, test } from '@jest/globals';
+import { createFolder, createSynapse, isAlive, until } from '../support/modules.js';
+
+/** The sample script of 1.4, with a `print` that used to break its frames. */
+const ECHO = `
+  import os
+  import struct
+  import sys
+
+  import msgpack
+
+  while True:
+      header = sys.stdin.buffer.read(4)
+      if len(header) < 4:
+          break
+      (length,) = struct.unpack('<I', header)
+      if length == 0:
+          break
+      data = msgpack.unpackb(sys.stdin.buffer.read(length))
+      print('got something')
+      if data == 'pid':
+          data = os.getpid()
+      elif data == 'die':
+          os._exit(7)
+      elif isinstance(data, dict) and 'log' in data:
+          sys.stderr.write(data['log'])
+          sys.stderr.flush()
+      reply = msgpack.packb(data)
+      sys.stdout.buffer.write(struct.pack('<I', len(reply)))
+      sys.stdout.buffer.write(reply)
+      sys.stdout.flush()
+`;
+
+async function spawnEcho() {
+  const synapse = createSynapse();
+  const folder = createFolder({ 'main.py': ECHO });
+  await synapse.spawn(folder, 'main');
+  return { synapse, folder };
+}
+
+describe('a script of version 1.4', () => {
+  test('echoes every value that MessagePack has', async () => {
+    const { synapse } = await spawnEcho();
+    const values = [null, true, false, 0, -1, 2 ** 40, 1.5, 'snake 🐍', [1, [2]], { a: { b: 'c' } }];
+    for (const value of values) expect(await synapse.call(value)).toEqual(value);
+    const bytes = await synapse.call<Buffer>(Buffer.from([0, 1, 255]));
+    expect([...bytes]).toEqual([0, 1, 255]);
+  });
+
+  test('answers a thousand parallel callers each with its own', async () => {
+    const { synapse } = await spawnEcho();
+    const inputs = Array.from({ length: 1000 }, (_, index) => ({ index }));
+    expect(await Promise.all(inputs.map((input) => synapse.call(input)))).toEqual(inputs);
+  });
+
+  test('takes a burst beyond the default queue, as 1.4 did', async () => {
+    const { synapse } = await spawnEcho();
+    const inputs = Array.from({ length: 5000 }, (_, index) => index);
+    expect(await Promise.all(inputs.map((input) => synapse.call(input)))).toEqual(inputs);
+  });
+
+  test('keeps one process for all calls', async () => {
+    const { synapse } = await spawnEcho();
+    const pids = [await synapse.call('pid'), await synapse.call('pid')];
+    expect(pids[0]).toBe(pids[1]);
+    expect(synapse.workers()).toMatchObject([{ pid: pids[0], status: 'ready' }]);
+  });
+
+  test('rejects with the very value of a truthy `error`', async () => {
+    const { synapse } = await spawnEcho();
+    await expect(synapse.call({ error: 'no such thing' })).rejects.toBe('no such thing');
+    await expect(synapse.call({ error: { code: 3 } })).rejects.toEqual({ code: 3 });
+    expect(await synapse.call({ error: '' })).toEqual({ error: '' });
+    expect(await synapse.call('still there')).toBe('still there');
+  });
+
+  test('text on stderr that starts with [ERROR rejects the call that is running', async () => {
+    const { synapse } = await spawnEcho();
+    const calls = await Promise.allSettled([
+      synapse.call('first'),
+      synapse.call({ log: '[ERROR] went wrong\n' }),
+      synapse.call('third'),
+    ]);
+    expect(calls).toEqual([
+      { status: 'fulfilled', value: 'first' },
+      { status: 'rejected', reason: expect.objectContaining({ message: '[ERROR] went wrong' }) },
+      { status: 'fulfilled', value: 'third' },
+    ]);
+  });
+
+  test('its stderr comes through instanceLogs, its prints as log events', async () => {
+    const { synapse } = await spawnEcho();
+    const logs: string[] = [];
+    const prints: string[] = [];
+    synapse.instanceLogs.subscribe((text) => logs.push(text));
+    synapse.on('log', ({ stream, text }) => stream === 'stdout' && prints.push(text));
+    await synapse.call({ log: 'careful\n' });
+    await until(() => logs.length > 0 && prints.length > 0);
+    expect(logs.join('')).toBe('🐍 Python: careful\n');
+    expect(prints.join('')).toContain('got something');
+  });
+
+  test('parses a string reply as JSON on demand, and returns it as it is if that fails', async () => {
+    const { synapse } = await spawnEcho();
+    const logs: string[] = [];
+    synapse.instanceLogs.subscribe((text) => logs.push(text));
+    expect(await synapse.call('{"a":1}', true)).toEqual({ a: 1 });
+    expect(await synapse.call('{"a":1}', { parseJson: true })).toEqual({ a: 1 });
+    expect(await synapse.call('{"a":1}')).toBe('{"a":1}');
+    expect(await synapse.call('{no json', true)).toBe('{no json');
+    expect(logs.join('')).toContain('[ERROR] forced parsing failed');
+  });
+
+  test('its death settles what is under way, and the next call works', async () => {
+    const { synapse } = await spawnEcho();
+    await expect(synapse.call('die')).rejects.toMatchObject({
+      code: 'WORKER_EXITED',
+      exitCode: 7,
+    });
+    expect(await synapse.call('after')).toBe('after');
+  });
+
+  test('a reply of None is null', async () => {
+    const { synapse } = await spawnEcho();
+    expect(await synapse.call(null)).toBeNull();
+    expect(await synapse.call(undefined)).toBeNull();
+  });
+
+  test('is gone after dispose, and can be spawned again', async () => {
+    const { synapse, folder } = await spawnEcho();
+    const pid = await synapse.call<number>('pid');
+    await synapse.dispose();
+    expect(isAlive(pid)).toBe(false);
+    await synapse.spawn(folder, 'main.py');
+    expect(await synapse.call('again')).toBe('again');
+  });
+});
+
+test('call before spawn rejects, and does not throw', async () => {
+  const call = createSynapse().call('too early');
+  await expect(call).rejects.toMatchObject({
+    code: 'NOT_SPAWNED',
+    message: 'Cannot send inputs to instance before spawning it.',
+  });
+});
