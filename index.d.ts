@@ -22,7 +22,7 @@ export {
   PythonError,
   type PythonFrame,
   QueueFullError,
-  type SetupEvent,
+  type SetupProgress,
   SpawnError,
   type SpawnOptions,
   type Stats,

@@ -23,8 +23,6 @@ module.exports = {
   moduleNameMapper: {
     // The sources import each other by the names of the compiled files.
     '^(\\.{1,2}/.*)\\.js$': '$1',
-    // What `npm run build` draws into the package: the portable entry, without native parts.
-    '^msgpackr$': '<rootDir>/node_modules/msgpackr/dist/index.js',
   },
   // The package under pack or under test elsewhere must not be taken for this one.
   modulePathIgnorePatterns: ['<rootDir>/target/', '<rootDir>/dist/', '<rootDir>/npm/'],

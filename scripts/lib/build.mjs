@@ -1,7 +1,6 @@
 // The two halves of the build.
 
 import { rmSync } from 'node:fs';
-import { bundleDependencies } from './bundle.mjs';
 import { inModules, inProject } from './project.mjs';
 import { must } from './run.mjs';
 
@@ -24,7 +23,7 @@ export async function buildNative(options = []) {
   ]);
 }
 
-/** Compiles `ts/` to `dist/` and draws the bundled dependencies into it. */
+/** Compiles `ts/` to `dist/`. */
 export async function buildFacade() {
   rmSync(inProject('dist'), { recursive: true, force: true });
   await must([
@@ -33,5 +32,4 @@ export async function buildFacade() {
     '-p',
     'tsconfig.build.json',
   ]);
-  await bundleDependencies();
 }

@@ -45,6 +45,7 @@ export const suites = [
       node,
       inModules('@biomejs', 'biome', 'bin', 'biome'),
       'ci',
+      '--colors=off',
       '--error-on-warnings',
     ],
     count: verdict,
