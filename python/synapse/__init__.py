@@ -25,18 +25,11 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar, overload
 
     Function = TypeVar("Function", bound=Callable[..., Any])
+else:
 
-    @overload
-    def handler(function: Function, /) -> Function: ...
-    @overload
-    def handler(
-        *,
-        name: str | None = None,
-        concurrency: int | None = None,
-        timeout: float | None = None,
-        idempotent: bool = False,
-        default: bool = False,
-    ) -> Callable[[Function], Function]: ...
+    def overload(function):  # noqa: ANN001, ANN202
+        """Stand in for `typing.overload`, which would have to be loaded."""
+        return function
 
 
 __all__ = [
@@ -55,7 +48,18 @@ __all__ = [
 ]
 
 
-def handler(  # type: ignore[no-redef,misc]
+@overload
+def handler(function: Function, /) -> Function: ...
+@overload
+def handler(
+    *,
+    name: str | None = None,
+    concurrency: int | None = None,
+    timeout: float | None = None,
+    idempotent: bool = False,
+    default: bool = False,
+) -> Callable[[Function], Function]: ...
+def handler(  # noqa: PLR0913
     function: Any = None,
     /,
     *,
@@ -80,6 +84,7 @@ def handler(  # type: ignore[no-redef,misc]
     Raises:
         ValueError: the name is taken, there is another default, or an option makes no sense.
         TypeError: what is registered cannot be called.
+
     """
     if concurrency is not None and concurrency < 1:
         raise ValueError(f"concurrency must be at least 1, got {concurrency!r}")

@@ -22,7 +22,7 @@ class Context:
         self._extras = extras
         self._backend = backend
         remaining = extras.get("remaining")
-        self._deadline = None if remaining is None else received + remaining / 1000
+        self._deadline: float | None = None if remaining is None else received + remaining / 1000
         self._session: dict[str, Any] | None = None
 
     @property
@@ -80,7 +80,7 @@ class Context:
 
 
 class Log:
-    """Writes structured log records: the methods take a text and `%` arguments, as `logging` does."""
+    """Writes log records with a level: a text and `%` arguments, as `logging` takes them."""
 
     __slots__ = ("_backend", "_id")
 
@@ -137,6 +137,7 @@ def context() -> Context:
 
     Raises:
         RuntimeError: no call is running here; the message says what to do.
+
     """
     found = _provider[0]() if _provider else None
     if found is None:

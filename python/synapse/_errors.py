@@ -91,7 +91,7 @@ def _describe(error: BaseException, depth: int, seen: set[int]) -> dict[str, Any
         lines: Any = whole.format()
         found["traceback"] = _clean("".join(lines))
         found["frames"] = _frames(whole)
-    except Exception as failure:  # noqa: BLE001
+    except Exception as failure:
         # A source file that changed, or a __str__ that raises, must not hide the error itself.
         found["traceback"] = f"{found['type']}: {found['message']}\n"
         found["frames"] = []
@@ -145,7 +145,7 @@ def _cause(error: BaseException) -> BaseException | None:
 def _text(error: BaseException) -> str:
     try:
         return _clean(str(error))
-    except Exception as failure:  # noqa: BLE001
+    except Exception as failure:
         return f"<the exception's __str__ raised {type(failure).__name__}>"
 
 
@@ -163,7 +163,7 @@ def _data(error: BaseException) -> dict[str, Any]:
             continue
         try:
             size = len(encode(value))
-        except Exception:  # noqa: BLE001, S112
+        except Exception:  # noqa: S112
             continue
         room -= size
         if room < 0:

@@ -22,6 +22,7 @@ class Host:
 
         Raises:
             RuntimeError: Node has no such handler.
+
         """
         if self._caller is None:
             raise RuntimeError(f'the host has no handler named "{name}"')

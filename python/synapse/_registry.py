@@ -56,7 +56,7 @@ class Handler:
 
     __slots__ = ("concurrency", "default", "function", "idempotent", "kind", "name", "timeout")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         function: Callable[..., Any],
         name: str,
@@ -92,6 +92,7 @@ class Registry:
 
         Raises:
             ValueError: the name is taken, or there is another default.
+
         """
         known = self.handlers.get(handler.name)
         if known is not None:

@@ -83,8 +83,10 @@ def _parameters(function: Any, types: dict[str, Any]) -> list[dict[str, Any]]:
     if code.co_flags & _CO_VARARGS:
         found.append(_parameter(names[at], "args", False, types))
         at += 1
-    for name in names[count : count + keywords]:
-        found.append(_parameter(name, "keyword", name not in keyword_defaults, types))
+    found.extend(
+        _parameter(name, "keyword", name not in keyword_defaults, types)
+        for name in names[count : count + keywords]
+    )
     if code.co_flags & _CO_VARKEYWORDS:
         found.append(_parameter(names[at], "kwargs", False, types))
     return found[1:] if bound is not None else found

@@ -89,6 +89,7 @@ def encode(value: Any) -> bytes:
 
     Raises:
         EncodeError: it cannot cross; the error knows the path.
+
     """
     try:
         return codec.pack(value, codec.default, codec.pack_options)  # type: ignore[no-any-return]
@@ -103,6 +104,7 @@ def decode(data: bytes | memoryview) -> Any:
     Raises:
         Malformed: these bytes are no value.
         ValueRefused: Python has no such value.
+
     """
     try:
         return codec.unpack(data, ext_hook=codec.ext_hook, option=codec.unpack_options)

@@ -9,9 +9,9 @@ the other refuses, because it knows where in a value the trouble is.
 
 from __future__ import annotations
 
+import struct
 import sys
 from struct import Struct
-from struct import error as StructError
 
 from synapse._protocol.errors import EncodeError, Malformed, ValueRefused
 from synapse._protocol.values import Extension, freeze, reduce, revive
@@ -55,6 +55,7 @@ def pack(value: Any, _default: object = None, _option: object = None) -> bytes:
 
     Raises:
         EncodeError: it cannot cross; the error knows the path.
+
     """
     pieces: list[bytes] = []
     try:
@@ -135,7 +136,7 @@ def _write_string(value: str, write: Callable[[bytes], None]) -> None:
         write(data)
 
 
-def _write_integer(value: int, write: Callable[[bytes], None]) -> None:
+def _write_integer(value: int, write: Callable[[bytes], None]) -> None:  # noqa: PLR0912
     if 0 <= value < 0x80:
         write(_BYTE[value])
     elif value >= 0:
@@ -279,6 +280,7 @@ def unpack(data: Data, ext_hook: object = None, option: object = None) -> Any:
     Raises:
         Malformed: these bytes are no value.
         ValueRefused: Python has no such value.
+
     """
     value, end = unpack_from(data, 0)
     if end != len(data):
@@ -292,6 +294,7 @@ def unpack_from(data: Data, start: int) -> tuple[Any, int]:
     Raises:
         Malformed: these bytes are no value.
         ValueRefused: Python has no such value.
+
     """
     try:
         try:
@@ -299,7 +302,7 @@ def unpack_from(data: Data, start: int) -> tuple[Any, int]:
         except RecursionError:
             with _DeepStack():
                 return _read(data, start, _limits[0])
-    except (IndexError, StructError):
+    except (IndexError, struct.error):
         raise Malformed(f"the value ends too early, after {len(data)} bytes") from None
     except UnicodeDecodeError as error:
         raise Malformed(f"a string is no UTF-8: {error.reason}") from None

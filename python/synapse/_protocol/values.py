@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Pack = Callable[[Any], bytes]
     Unpack = Callable[[Any], Any]
     Reducer = Callable[[Any, Pack], Any]
+    Content = bytes | memoryview
 
 #: Numbers of the extension types.
 TIMESTAMP = -1
@@ -67,6 +68,7 @@ def reduce(value: Any, pack: Pack) -> Any:
 
     Raises:
         EncodeError: the value cannot cross.
+
     """
     kind = type(value)
     reducer = _reducers.get(kind)
@@ -100,7 +102,11 @@ def _reduce_integer(value: int, _pack: Pack) -> Any:
 def _reduce_dataclass(kind: type) -> Reducer:
     fields: dict[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]
     # A pseudo-field (ClassVar, InitVar) is told apart by the private mark that dataclasses gives.
-    names = [name for name, field in fields.items() if str(field._field_type) == "_FIELD"]
+    names = [
+        name
+        for name, field in fields.items()
+        if str(field._field_type) == "_FIELD"  # noqa: SLF001
+    ]
     return lambda value, _pack: {name: getattr(value, name) for name in names}
 
 
@@ -248,6 +254,7 @@ def revive(code: int, data: bytes, unpack: Unpack) -> Any:
 
     Raises:
         ValueRefused: Python has no such value.
+
     """
     reviver = _revivers.get(code)
     if reviver is None:
@@ -260,6 +267,7 @@ def freeze(value: Any) -> Any:
 
     Raises:
         ValueRefused: there is none.
+
     """
     kind = type(value)
     if kind is list:
@@ -350,7 +358,7 @@ def _revive_array(data: bytes, unpack: Unpack) -> Any:
     return flat.reshape(shape, order=order)
 
 
-def _revive_without_numpy(dtype: str, shape: list[int], order: str, content: bytes) -> Any:
+def _revive_without_numpy(dtype: str, shape: list[int], order: str, content: Content) -> Any:
     if order == "F" and len(shape) > 1:
         raise ValueRefused("an array in Fortran order needs numpy, which is not installed")
     if dtype in _VIEW_FORMATS:
@@ -366,7 +374,7 @@ def _revive_without_numpy(dtype: str, shape: list[int], order: str, content: byt
         values.byteswap()
     if len(shape) == 1:
         return values
-    return memoryview(values).cast("B").cast(values.typecode, shape)  # type: ignore[call-overload]
+    return memoryview(values).cast("B").cast(values.typecode, shape)
 
 
 _revivers: dict[int, Callable[[bytes, Unpack], Any]] = {

@@ -142,7 +142,7 @@ class Asynchronous:
         except SystemExit:
             self._worker.data.flush()
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             replies = (calls.failure(call, error),)
         finally:
             del self._tasks[call], self._windows[call]
@@ -192,6 +192,8 @@ class Asynchronous:
 
     def _on_cancel(self, call: int) -> None:
         # Comes from the watcher, or from a signal handler.
+        if call == STOP and self._worker.urgent:
+            self._pool.cancel_all()
         try:
             self._loop.call_soon_threadsafe(self._cancel, call)
         except RuntimeError:

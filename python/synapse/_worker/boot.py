@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import _signal
 import builtins
 import os
 import sys
 
 from synapse._protocol import fallback
 from synapse._protocol.codec import encode
-from synapse._protocol.header import FAULT, HELLO, PROTOCOL, frame
+from synapse._protocol.header import FAULT, frame
 from synapse._registry import ASYNC_GENERATOR, COROUTINE, kind_of, registry
-from synapse._version import __version__
-from synapse._worker import watcher
+from synapse._worker import signals, watcher
 from synapse._worker.config import Config, parse
+from synapse._worker.hello import say_hello
 from synapse._worker.hooks import Hooks
 from synapse._worker.interrupt import Interrupter
 from synapse._worker.state import Worker
@@ -31,6 +30,7 @@ def boot(text: str, package: str) -> None:
     Args:
         text: the configuration, as JSON.
         package: the directory that holds this package.
+
     """
     config = parse(text)
     for descriptor in (config.data_in, config.data_out, config.control):
@@ -43,7 +43,7 @@ def boot(text: str, package: str) -> None:
     watcher.start(worker)
     # Ctrl-C in the terminal is for the host. A handler of Python, unlike SIG_IGN, is not
     # inherited by programs that the user's code starts.
-    _signal.signal(_signal.SIGINT, _ignore)
+    signals.signal(signals.SIGINT, _ignore)
     watchdog = Watchdog(worker)
     watchdog.start()
     interrupter = Interrupter(worker, watchdog)
@@ -91,7 +91,7 @@ def _after_fork(worker: Worker, streams: Streams) -> None:
 def _new_main() -> Any:
     """A fresh `__main__`, as the interpreter makes it for a script."""
     main = type(sys)("__main__")
-    main.__builtins__ = builtins  # type: ignore[attr-defined]
+    main.__dict__["__builtins__"] = builtins
     sys.modules["__main__"] = main
     return main
 
@@ -104,7 +104,7 @@ def _run_entry(worker: Worker, streams: Streams, entry: str) -> int | None:
     sys.argv[:] = [entry]
     main = _new_main()
     main.__file__ = entry
-    main.__cached__ = None  # type: ignore[attr-defined]
+    main.__cached__ = None
     try:
         with open(entry, "rb") as file:
             source = file.read()
@@ -142,7 +142,7 @@ def _bind(worker: Worker, config: Config) -> int | None:
         return _refuse(worker, _errors.plain_map(_errors.MODULE_NOT_FOUND, message, module=module))
     except SystemExit as error:
         return _exited(worker, error)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         return _fault(worker, "import", error)
     target = getattr(sys.modules[module], function, None)
     if not callable(target):
@@ -175,7 +175,7 @@ def _serve(worker: Worker, watchdog: Watchdog, interrupter: Interrupter, streams
         hooks.start()
     except SystemExit as error:
         return _exited(worker, error)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         return _fault(worker, "start", error)
     from synapse._worker.calls import Calls
 
@@ -196,7 +196,7 @@ def _serve(worker: Worker, watchdog: Watchdog, interrupter: Interrupter, streams
         server = Serial(worker, calls, watchdog, interrupter, hooks)
     interrupter.install()
     streams.capture_logging()
-    _say_hello(worker, calls.handlers)
+    say_hello(worker, calls.handlers)
     try:
         server.serve()
     finally:
@@ -218,32 +218,6 @@ def _choose_mode(config: Config) -> str:
     if any(kind_of(function) in (COROUTINE, ASYNC_GENERATOR) for function in functions):
         return "async"
     return "serial"
-
-
-def _say_hello(worker: Worker, handlers: list[Any]) -> None:
-    from synapse._signature import describe
-
-    default = worker.registry.default()
-    hello = hello_map("synapse")
-    hello["default"] = None if default is None else handlers.index(default)
-    hello["handlers"] = [describe(handler) for handler in handlers]
-    payload = encode(hello)
-    worker.ready = worker.framed = True
-    worker.control.send(frame(HELLO, 0, payload))
-
-
-def hello_map(mode: str) -> dict[str, Any]:
-    """What every hello says."""
-    return {
-        "protocol": PROTOCOL,
-        "mode": mode,
-        "pid": os.getpid(),
-        "python": ".".join(map(str, sys.version_info[:3])),
-        "executable": sys.executable,
-        "sdk": __version__,
-        "default": None,
-        "handlers": [],
-    }
 
 
 # ----------------------------------------------------------------------------------------- faults

@@ -121,7 +121,7 @@ class Calls:
             given = decode(payload)
         except Malformed as error:
             protocol_error(f"a request that cannot be decoded: {error}")
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return self.failure(call, error)
         form = flags & _FORM
         args: Any = (given,)
@@ -165,7 +165,7 @@ class Calls:
             return binary_response(call, result)
         try:
             payload = encode(result)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return (self.failure(call, error),)
         return (HEADER.pack(len(payload) + COUNTED, RESPONSE, call), payload)
 
@@ -184,6 +184,7 @@ class Calls:
 
         Raises:
             EncodeError: it cannot cross.
+
         """
         return frame(ITEM, call, encode(value))
 
@@ -196,6 +197,7 @@ class Calls:
 
         Raises:
             EncodeError: it cannot cross.
+
         """
         state = request.context.touched_session()
         return () if state is None else (frame(SESSION, request.call, encode(state)),)

@@ -65,7 +65,7 @@ class Hooks:
         for hook in reversed(self._registry.stop_hooks):
             try:
                 self._run_all([hook])
-            except Exception:  # noqa: BLE001
+            except Exception:
                 import traceback
 
                 traceback.print_exc()

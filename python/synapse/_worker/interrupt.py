@@ -10,11 +10,11 @@ The exception is raised only while a function of the user is on top of the stack
 
 from __future__ import annotations
 
-import _signal
 import os
 from _thread import get_ident
 
 from synapse._cancelled import Cancelled
+from synapse._worker import signals
 from synapse._worker.state import STOP, WAITING, Worker
 from synapse._worker.watchdog import Watchdog
 
@@ -54,11 +54,12 @@ class Interrupter:
 
         Args:
             terminate: whether SIGTERM asks the worker to stop, rather than ending it.
+
         """
-        if _signal.getsignal(_signal.SIGURG) == _signal.SIG_DFL:
-            _signal.signal(_signal.SIGURG, self._on_urgent)
-        if terminate and _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL:
-            _signal.signal(_signal.SIGTERM, self._on_terminate)
+        if signals.getsignal(signals.SIGURG) == signals.SIG_DFL:
+            signals.signal(signals.SIGURG, self._on_urgent)
+        if terminate and signals.getsignal(signals.SIGTERM) == signals.SIG_DFL:
+            signals.signal(signals.SIGTERM, self._on_terminate)
         self._watchdog.tasks.append(self._again)
 
     def interrupt(self, call: int) -> None:
@@ -75,7 +76,7 @@ class Interrupter:
 
     def _knock(self) -> None:
         if self._worker.running[0] == WAITING or self._wanted:
-            _signal.pthread_kill(self._main, _signal.SIGURG)
+            signals.pthread_kill(self._main, signals.SIGURG)
 
     def _again(self) -> bool:
         """The watchdog's task: knocks until it has been heard."""
@@ -88,7 +89,7 @@ class Interrupter:
         if self._worker.is_stopping() and not self.stop_seen:
             self._knock()
             return True
-        if self._wanted and (self._wanted == STOP or self._wanted == running):
+        if self._wanted and self._wanted in (STOP, running):
             self._knock()
         return self._wanted != 0
 
@@ -107,7 +108,7 @@ class Interrupter:
 
     def _on_terminate(self, number: int, frame: FrameType | None) -> None:
         # A second SIGTERM ends the process whatever it does.
-        _signal.signal(_signal.SIGTERM, _signal.SIG_DFL)
+        signals.signal(signals.SIGTERM, signals.SIG_DFL)
         self._wanted = STOP
         self._worker.urgent = True
         self._worker.cancel(STOP)
@@ -123,6 +124,7 @@ def is_in_user_code(frame: FrameType | None, drivers: set[CodeType]) -> bool:
     Args:
         frame: the top of the stack.
         drivers: code of ours that calls the user's functions.
+
     """
     depth = 0
     while frame is not None:

@@ -25,7 +25,7 @@ class HostHandler(logging.Handler):
         """Sends a record; its text is what the formatter makes of it."""
         try:
             self._worker.write_log(self._worker.current_call(), as_map(record, self.format(record)))
-        except Exception:  # noqa: BLE001
+        except Exception:
             self.handleError(record)
 
 
@@ -66,7 +66,7 @@ def _redirect(handler: logging.StreamHandler[LogWriter], worker: Worker) -> None
             return
         try:
             worker.write_log(worker.current_call(), as_map(record, handler.format(record)))
-        except Exception:  # noqa: BLE001
+        except Exception:
             handler.handleError(record)
 
     handler.emit = emit  # type: ignore[method-assign]

@@ -13,6 +13,7 @@ from _thread import allocate_lock, get_ident
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
     Piece = bytes | memoryview
 
@@ -104,6 +105,6 @@ class ControlOutput:
             pass
 
 
-def leave(code: int) -> None:
+def leave(code: int) -> NoReturn:
     """Ends the process at once, without any clean-up."""
     os._exit(code)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from contextvars import ContextVar
-from queue import SimpleQueue
-from threading import Condition, Lock, Thread, get_ident
+from queue import Empty, SimpleQueue
+from threading import Condition, RLock, Thread, get_ident
 
 from synapse._cancelled import Cancelled
 from synapse._worker.calls import Calls, Request
@@ -28,7 +28,7 @@ class Window:
     """How many items of a stream may be sent."""
 
     def __init__(self) -> None:
-        self._changed = Condition(Lock())
+        self._changed = Condition()
         self._credit = 0
         self._closed = False
 
@@ -49,6 +49,7 @@ class Window:
 
         Raises:
             Cancelled: nobody wants it any more.
+
         """
         with self._changed:
             while self._credit <= 0 and not self._closed:
@@ -78,8 +79,8 @@ class Pool:
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
         self._threads: list[Thread] = []
         self._idle = 0
-        #: Guards the fields below.
-        self._lock = Lock()
+        #: Guards the fields below. A signal handler may cancel while the main thread submits.
+        self._lock = RLock()
         #: Calls that have been submitted and are not over.
         self._open: dict[int, Window] = {}
         #: The threads of the calls that run.
@@ -123,13 +124,29 @@ class Pool:
         return True
 
     def finish(self, *, urgent: bool) -> None:
-        """Waits until everything that was submitted is over; interrupts it if that is urgent."""
-        for call in tuple(self._open) if urgent else ():
-            self.cancel(call)
+        """Waits until what runs is over; interrupts it if the end is urgent."""
+        if urgent:
+            self.cancel_all()
+        self._refuse_waiting()
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
             thread.join()
+
+    def cancel_all(self) -> None:
+        """Interrupts every call."""
+        for call in tuple(self._open):
+            self.cancel(call)
+
+    def _refuse_waiting(self) -> None:
+        while True:
+            try:
+                request = self._queue.get_nowait()
+            except Empty:
+                return
+            if request is not None:
+                error = Cancelled("the worker stops")
+                self._worker.data.send(self._calls.failure(request.call, error))
 
     # ----------------------------------------------------------------------------- in the threads
 
@@ -167,7 +184,7 @@ class Pool:
                 replies = (*calls.session(request), *calls.success(call, result))
         except SystemExit:
             raise
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             replies = (calls.failure(call, error),)
         finally:
             with self._lock:
@@ -200,7 +217,7 @@ class Pool:
     def _interrupt_unwanted(self) -> bool:
         """Raises `Cancelled` in threads whose call was cancelled, once they are in user code.
 
-        Holding the interpreter's lock from the look at the stack to the order, so that the exception
+        The interpreter's lock is held from the look at the stack to the order, so the exception
         cannot hit code of ours, which may be in the middle of a frame.
         """
         with self._lock:

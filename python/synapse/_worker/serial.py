@@ -78,7 +78,7 @@ class Serial:
 
     # ------------------------------------------------------------------------------- the hot loop
 
-    def serve(self) -> None:
+    def serve(self) -> None:  # noqa: PLR0912, PLR0915
         """Serves until the end."""
         worker, watchdog, inbox = self._worker, self._watchdog, self._inbox
         descriptor, greatest = worker.config.data_in, worker.config.frame + COUNTED
@@ -133,22 +133,24 @@ class Serial:
                         at = stop
                         continue
                 function = single.get(word)
-                several = spread.get(word) if function is None else None
-                if function is not None or several is not None:
+                several = None
+                if function is None:
+                    function = several = spread.get(word)
+                if function is not None:
                     payload = data[at + head : stop]
                     at = stop
                     try:
                         given = unpack(payload, ext_hook=ext_hook, option=option)
-                    except Exception:  # noqa: BLE001
+                    except Exception:
                         given, refusal = self._decode_again(call, payload)
                         if refusal is not None:
                             pending.append(refusal)
                             continue
                     try:
                         running[0] = call
-                        result = function(given) if function is not None else several(*given)
+                        result = function(given) if several is None else several(*given)
                         running[0] = 0
-                    except BaseException as error:  # noqa: BLE001
+                    except BaseException as error:
                         running[0] = 0
                         pending.append(self._failure(call, error))
                     else:
@@ -159,7 +161,7 @@ class Serial:
                         else:
                             try:
                                 payload = pack(result, default, pack_options)
-                            except Exception:  # noqa: BLE001
+                            except Exception:
                                 pending += self._reply_again(call, result)
                             else:
                                 length = len(payload) + counted
@@ -207,7 +209,7 @@ class Serial:
             return decode(payload), None
         except Malformed as error:
             protocol_error(f"a request that cannot be decoded: {error}")
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             return None, self._calls.failure(call, error)
 
     def _reply_again(self, call: int, result: Any) -> tuple[Any, ...]:
@@ -215,7 +217,7 @@ class Serial:
         if hasattr(result, "__await__") or hasattr(result, "__next__"):
             try:
                 result = self._runner.value(call, result)
-            except BaseException as error:  # noqa: BLE001
+            except BaseException as error:
                 return (self._failure(call, error),)
         return self._calls.success(call, result)
 
@@ -288,7 +290,7 @@ class Serial:
             result = runner.value(call, result)
             worker.emit_held()
             replies = (*self._calls.session(request), *self._calls.success(call, result))
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             pending.append(self._failure(call, error))
         else:
             pending += replies
@@ -296,14 +298,14 @@ class Serial:
             self._request = None
 
     def _stream(self, call: int, items: Iterator[Any]) -> None:
-        worker, calls, credits = self._worker, self._calls, self._inbox.credits
+        worker, calls, windows = self._worker, self._calls, self._inbox.credits
         pending = worker.data.pending
         due = 0.0
         if self._watchdog.asleep:
             self._watchdog.wake()
         try:
             while True:
-                if credits.get(call, 0) <= 0:
+                if windows.get(call, 0) <= 0:
                     self._await_credit(call)
                 if worker.is_cancelled(call):
                     raise Cancelled("the stream was cancelled")
@@ -313,7 +315,7 @@ class Serial:
                     break
                 if worker.held:
                     worker.emit_held()
-                credits[call] -= 1
+                windows[call] -= 1
                 pending.append(calls.item(call, item))
                 if monotonic() > due:
                     worker.data.flush()
@@ -326,7 +328,7 @@ class Serial:
                 close()
             raise
         finally:
-            credits.pop(call, None)
+            windows.pop(call, None)
 
     def _await_credit(self, call: int) -> None:
         inbox, worker = self._inbox, self._worker

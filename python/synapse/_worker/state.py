@@ -104,7 +104,7 @@ class Worker(Backend):
     # What contexts ask for.
 
     def is_cancelled(self, call: int) -> bool:
-        return call in self.cancelled or STOP in self.cancelled
+        return self.urgent or call in self.cancelled
 
     def send_progress(self, call: int, fraction: float | None, message: str | None) -> None:
         payload = encode({"fraction": fraction, "message": message})

@@ -1,8 +1,8 @@
 """Unmodified scripts for version 1.4: their loop over `sys.stdin.buffer` and `sys.stdout.buffer`.
 
-A length (u32, little-endian) and one MessagePack value, both ways; replies are matched in order. The
-first read says hello. Many requests may be in the script's read-ahead, and their replies are written
-together: when the script has to wait for input, or flushes the last reply that is due.
+A length (u32, little-endian) and one MessagePack value, both ways; replies are matched in order.
+The first read says hello. Many requests may be in the script's read-ahead, and their replies are
+written together: when the script has to wait for input, or flushes the last reply that is due.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ import os
 from struct import Struct
 
 from synapse._protocol.codec import encode
-from synapse._protocol.header import HELLO, MARK, frame
+from synapse._protocol.header import MARK, frame
+from synapse._worker.hello import say_stdio_hello
 from synapse._worker.interrupt import Interrupter, Wake
 from synapse._worker.state import WAITING, Worker
 from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Buffer
     from typing import BinaryIO
+
+    from typing_extensions import Buffer
 
 #: Bytes of replies that are written without waiting for more.
 _ENOUGH = 64 * 1024
@@ -92,7 +94,7 @@ class RequestReader(io.RawIOBase):
         return True
 
     def fileno(self) -> int:
-        """With `protocol: "stdio"` the channel itself; otherwise nobody knows yet what is spoken."""
+        """The channel with `protocol: "stdio"`; otherwise nobody knows yet what is spoken."""
         if self._worker.config.protocol != "stdio":
             return 0
         self._open()
@@ -126,8 +128,6 @@ class RequestReader(io.RawIOBase):
 
     def _open(self) -> None:
         """Says hello: the script is ready for its first request."""
-        from synapse._worker.boot import hello_map
-
         self.is_open = True
         self._replies.open()
         # A script may sleep as it likes when it is told to stop; SIGTERM ends it, as in 1.4.
@@ -135,8 +135,7 @@ class RequestReader(io.RawIOBase):
         worker = self._worker
         worker.on_cancel = self._interrupter.interrupt
         worker.count_calls = lambda: max(self._replies.delivered.count - self._replies.count(), 0)
-        worker.ready = True
-        self._worker.control.send(frame(HELLO, 0, encode(hello_map("stdio"))))
+        say_stdio_hello(worker)
 
     def close_for_good(self) -> None:
         """From now on every read finds the end."""

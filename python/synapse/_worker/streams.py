@@ -1,8 +1,8 @@
 """The standard streams of a worker: input in the 1.4 framing, output as log events.
 
 Which framing the user's code speaks is not known before it reads: a script written for 1.4 reads
-`sys.stdin.buffer`; code that registers handlers ends instead. So the streams are the same objects in
-both cases and change what they do.
+`sys.stdin.buffer`; code that registers handlers ends instead. So the streams are the same objects
+in both cases and change what they do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import Any
 
 #: Bytes that a 1.4 script's input is read ahead by.
 _READ_AHEAD = 256 * 1024
@@ -91,17 +91,17 @@ class Streams:
 class _Input(io.TextIOWrapper):
     """Standard input. As text it is at its end; requests are bytes, and have `buffer`."""
 
-    def __init__(self, requests: BinaryIO | io.BufferedReader) -> None:
-        super().__init__(io.BytesIO(), encoding="utf-8")  # type: ignore[arg-type]
+    def __init__(self, requests: Any) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8")
         self._requests = requests
 
     @property
-    def buffer(self) -> BinaryIO:  # type: ignore[override]
+    def buffer(self) -> Any:
         """Where scripts in the 1.4 framing read their requests."""
-        return self._requests  # type: ignore[return-value]
+        return self._requests
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """As the interpreter names its own."""
         return "<stdin>"
 

@@ -12,8 +12,10 @@ from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Buffer, Callable
-    from typing import BinaryIO
+    from collections.abc import Callable
+    from typing import Any
+
+    from typing_extensions import Buffer
 
 #: Characters of one log event; longer texts are sent in several.
 _EVENT = 256 * 1024
@@ -47,7 +49,7 @@ class LogWriter(io.TextIOWrapper, Holder):
         #: Shown each text that is emitted.
         self.listener: Callable[[str], None] | None = None
         #: What `.buffer` answers, if it is not the bytes of this log.
-        self.replacement: BinaryIO | None = None
+        self.replacement: Any = None
         self._held = ""
         self._call = 0
         # A signal handler may print while the thread that it interrupts prints.
@@ -55,19 +57,20 @@ class LogWriter(io.TextIOWrapper, Holder):
         watchdog.tasks.append(self.emit_held)
 
     @property
-    def buffer(self) -> BinaryIO:  # type: ignore[override]
+    def buffer(self) -> Any:
         """The binary layer: what is written there is logged as well, unless it was replaced."""
-        return self.replacement or self._binary  # type: ignore[return-value]
+        return self.replacement or self._binary
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """As the interpreter names its own."""
         return f"<{self._stream}>"
 
     def write(self, text: str, /) -> int:
         """Logs text."""
-        if not isinstance(text, str):
-            message = f"write() argument must be str, not {type(text).__name__}"
+        given: object = text
+        if not isinstance(given, str):
+            message = f"write() argument must be str, not {type(given).__name__}"
             raise TypeError(message)
         size = len(text)
         if not size:

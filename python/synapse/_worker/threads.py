@@ -67,6 +67,8 @@ class Threads:
     def _on_cancel(self, call: int) -> None:
         if call == STOP:
             self._interrupter.interrupt(STOP)
+            if self._worker.urgent:
+                self._pool.cancel_all()
         else:
             self._pool.cancel(call)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
-from _signal import SIGKILL
 from _thread import start_new_thread
 from time import sleep
 
 from synapse._protocol.header import CANCEL, COUNTED, HEADER, HEADER_SIZE, SHUTDOWN
 from synapse._worker.output import leave
+from synapse._worker.signals import SIGKILL
 from synapse._worker.state import STOP, Worker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 #: Seconds that a worker which was told to stop has left when the host is gone.
 _LAST_WORDS = 2.0
@@ -62,13 +66,13 @@ def _handle(worker: Worker, data: bytes) -> int:
     return at
 
 
-def protocol_error(what: str) -> None:
+def protocol_error(what: str) -> NoReturn:
     """Ends the process because the host sent bytes that the protocol does not know."""
     os.write(2, f"synapse: the host sent {what}; the worker ends\n".encode())
     leave(BAD_FRAME)
 
 
-def kill_group() -> None:
+def kill_group() -> NoReturn:
     """Ends this process and, if it leads a group of its own, everything that it started."""
     if os.getpgrp() == os.getpid():
         os.killpg(0, SIGKILL)
