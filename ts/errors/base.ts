@@ -37,6 +37,17 @@ export interface SynapseErrorFields {
   readonly above?: Frame | undefined;
 }
 
+/** The fields that an error has only if they are known. */
+const OPTIONAL = [
+  'worker',
+  'handler',
+  'callId',
+  'stderrTail',
+  'mayHaveExecuted',
+  'hint',
+  'details',
+] as const;
+
 /** The base of every rejection. Tell errors apart by class or by `code`. */
 export class SynapseError extends Error {
   /** What went wrong, as a stable name. */
@@ -65,20 +76,22 @@ export class SynapseError extends Error {
   }
 
   constructor(code: ErrorCode, message: string, fields: SynapseErrorFields = {}) {
-    super(message, fields.cause === undefined ? undefined : { cause: fields.cause });
+    const { above, cause } = fields;
+    const { stackTraceLimit } = Error;
+    // A worker's death makes errors by the thousand: no stack is captured twice.
+    if (above !== undefined) Error.stackTraceLimit = 0;
+    super(message, cause === undefined ? undefined : { cause });
+    if (above !== undefined) {
+      Error.stackTraceLimit = stackTraceLimit;
+      Error.captureStackTrace(this, above);
+    }
     this.code = code;
     this.retryable = fields.retryable ?? RETRYABLE.has(code);
     this.timestamp = fields.timestamp ?? Date.now();
-    setGiven(this, {
-      worker: fields.worker,
-      handler: fields.handler,
-      callId: fields.callId,
-      stderrTail: fields.stderrTail === '' ? undefined : fields.stderrTail,
-      mayHaveExecuted: fields.mayHaveExecuted,
-      hint: fields.hint,
-      details: fields.details,
-    });
-    if (fields.above !== undefined) Error.captureStackTrace(this, fields.above);
+    for (const name of OPTIONAL) {
+      const value = fields[name];
+      if (value !== undefined && value !== '') (this as Record<string, unknown>)[name] = value;
+    }
   }
 
   /**
@@ -103,15 +116,9 @@ export class SynapseError extends Error {
     return CATEGORIES[CODES[this.code]];
   }
 
-  /** Everything that is known, for structured logs. */
+  /** Everything that is known, causes included, for structured logs. */
   toJSON(): Record<string, unknown> {
-    const own: Record<string, unknown> = {};
-    for (const key of Object.getOwnPropertyNames(this)) {
-      if (key !== 'cause') own[key] = (this as unknown as Record<string, unknown>)[key];
-    }
-    const { name, message, code, category } = this;
-    const cause = this.cause === undefined ? {} : { cause: loggable(this.cause) };
-    return { ...own, name, message, code, category, ...cause };
+    return toRecord(this, new Set());
   }
 }
 
@@ -141,9 +148,19 @@ function brandOf(value: object): unknown {
   return (value as { readonly [BRAND]?: unknown })[BRAND];
 }
 
-/** Foreign errors would be `{}` in JSON. */
-function loggable(cause: unknown): unknown {
-  if (!(cause instanceof Error) || isSynapseError(cause)) return cause;
-  const { name, message, stack } = cause;
-  return { name, message, stack };
+/** An error's fields. The standard ones are not enumerable: in JSON they would be missing. */
+function toRecord(error: Error, outer: Set<Error>): Record<string, unknown> {
+  const { name, message, cause } = error;
+  const record: Record<string, unknown> = { name, message };
+  // A circle of causes ends where it closes.
+  if (outer.has(error)) return record;
+  outer.add(error);
+  if (error instanceof SynapseError) record['category'] = error.category;
+  for (const key of Object.getOwnPropertyNames(error)) {
+    if (key !== 'cause') record[key] = (error as unknown as Record<string, unknown>)[key];
+  }
+  if (cause !== undefined) {
+    record['cause'] = cause instanceof Error ? toRecord(cause, outer) : cause;
+  }
+  return record;
 }

@@ -70,27 +70,26 @@ export function fromCodec(failure: CodecFailure, origin: Origin = {}): SynapseEr
 }
 
 function make(code: string, message: string, reader: Reader, origin: Origin): SynapseError {
-  const fields = (): SynapseErrorFields => ({
-    ...origin,
-    retryable: reader.boolean('retryable'),
-    timestamp: reader.number('timestamp'),
-    worker: reader.number('worker') ?? origin.worker,
-    handler: reader.text('handler') ?? origin.handler,
-    callId: reader.number('callId') ?? origin.callId,
-    stderrTail: reader.text('stderrTail'),
-    mayHaveExecuted: reader.boolean('mayHaveExecuted'),
-    hint: reader.text('hint'),
-    details: reader.rest(),
-  });
-  if (isErrorCode(code)) return MAKERS[code](message, reader, fields);
+  const complete = <Own extends object>(own: Own): Own & SynapseErrorFields =>
+    Object.assign(own, {
+      above: origin.above,
+      cause: origin.cause,
+      retryable: reader.boolean('retryable'),
+      timestamp: reader.number('timestamp'),
+      worker: reader.number('worker') ?? origin.worker,
+      handler: reader.text('handler') ?? origin.handler,
+      callId: reader.number('callId') ?? origin.callId,
+      stderrTail: reader.text('stderrTail'),
+      mayHaveExecuted: reader.boolean('mayHaveExecuted'),
+      hint: reader.text('hint'),
+      details: reader.rest(),
+    });
+  if (isErrorCode(code)) return MAKERS[code](message, reader, complete);
   // The package and its addon are of different versions.
-  return new ProtocolError(`unknown error code "${code}": ${message}`, fields());
+  return new ProtocolError(`unknown error code "${code}": ${message}`, complete({}));
 }
 
-function python(
-  failure: PythonErrorMap,
-  fields: SynapseErrorFields & { readonly isCause?: boolean },
-): PythonError {
+function python(failure: PythonErrorMap, fields: SynapseErrorFields): PythonError {
   const reader = new Reader(failure);
   const cause = reader.record('cause');
   return new PythonError(reader.text('message') ?? '', {
@@ -105,9 +104,15 @@ function python(
   });
 }
 
-/** An exception that led to another. Its stack is Python's alone. */
+/** An exception that led to another. JavaScript's frames would only repeat those of the other. */
 function asCause(failure: PythonErrorMap): PythonError {
-  return python(failure, { isCause: true });
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return python(failure, {});
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /** What led to an error that is no `PythonError` itself: its cause, else the exception it was. */

@@ -19,77 +19,73 @@ import type { CodeOf, ErrorCode } from './codes.js';
 import { PythonError } from './python.js';
 import type { Reader } from './reader.js';
 
-/**
- * Takes the fields of its class first; `fields()` then yields those of every error, with what nobody
- * took as `details`.
- */
-export type Maker = (
-  message: string,
-  reader: Reader,
-  fields: () => SynapseErrorFields,
-) => SynapseError;
+/** Adds the fields of every error to those of a class; what nobody has read becomes `details`. */
+export type Complete = <Own extends object>(own: Own) => Own & SynapseErrorFields;
+
+/** Makes an error of a report: reads the fields of its class, then completes them. */
+export type Maker = (message: string, reader: Reader, complete: Complete) => SynapseError;
 
 function protocol(code: CodeOf<'ProtocolError'>): Maker {
-  return (message, reader, fields) => {
+  return (message, reader, complete) => {
     const offset = reader.number('offset');
-    return new ProtocolError(message, { code, offset, ...fields() });
+    return new ProtocolError(message, complete({ code, offset }));
   };
 }
 
 function environment(code: CodeOf<'EnvironmentError'>): Maker {
-  return (message, reader, fields) => {
+  return (message, reader, complete) => {
     const candidates = reader.list('candidates', candidate);
     const output = reader.text('output');
-    return new EnvironmentError(code, message, { candidates, output, ...fields() });
+    return new EnvironmentError(code, message, complete({ candidates, output }));
   };
 }
 
 function spawn(code: CodeOf<'SpawnError'>): Maker {
-  return (message, reader, fields) => {
+  return (message, reader, complete) => {
     const phase = reader.text('phase');
     const exitCode = reader.number('exitCode');
     const signal = reader.text('signal');
     const traceback = reader.text('traceback') || undefined;
-    return new SpawnError(code, message, { phase, exitCode, signal, traceback, ...fields() });
+    return new SpawnError(code, message, complete({ phase, exitCode, signal, traceback }));
   };
 }
 
 function disposed(code: CodeOf<'DisposedError'>): Maker {
-  return (message, _reader, fields) => new DisposedError(code, message, fields());
+  return (message, _reader, complete) => new DisposedError(code, message, complete({}));
 }
 
 /** One maker a code. */
 export const MAKERS: Readonly<Record<ErrorCode, Maker>> = {
   // From the engine only where a 1.4 script wrote `[ERROR` to stderr: there is no exception.
-  PYTHON_ERROR: (message, _reader, fields) => new PythonError(message, fields()),
-  TIMEOUT: (message, reader, fields) => {
+  PYTHON_ERROR: (message, _reader, complete) => new PythonError(message, complete({})),
+  TIMEOUT: (message, reader, complete) => {
     const phase = reader.oneOf('phase', ['queue', 'run', 'start']);
-    return new TimeoutError(message, { phase, ...fields() });
+    return new TimeoutError(message, complete({ phase }));
   },
-  WORKER_EXITED: (message, reader, fields) => {
+  WORKER_EXITED: (message, reader, complete) => {
     const exitCode = reader.number('exitCode');
     const signal = reader.text('signal');
-    return new WorkerExitedError(message, { exitCode, signal, ...fields() });
+    return new WorkerExitedError(message, complete({ exitCode, signal }));
   },
-  QUEUE_FULL: (message, reader, fields) => {
+  QUEUE_FULL: (message, reader, complete) => {
     const max = reader.number('max');
-    return new QueueFullError(message, { max, ...fields() });
+    return new QueueFullError(message, complete({ max }));
   },
-  CIRCUIT_OPEN: (message, reader, fields) => {
+  CIRCUIT_OPEN: (message, reader, complete) => {
     const retryAfter = reader.number('retryAfter');
-    return new CircuitOpenError(message, { retryAfter, ...fields() });
+    return new CircuitOpenError(message, complete({ retryAfter }));
   },
-  HANDLER_NOT_FOUND: (message, reader, fields) => {
+  HANDLER_NOT_FOUND: (message, reader, complete) => {
     const available = reader.texts('available');
-    return new HandlerNotFoundError(message, { available, ...fields() });
+    return new HandlerNotFoundError(message, complete({ available }));
   },
-  VALIDATION: (message, reader, fields) => {
+  VALIDATION: (message, reader, complete) => {
     const path = reader.text('path');
-    return new ValidationError(message, { path, ...fields() });
+    return new ValidationError(message, complete({ path }));
   },
-  ENCODE: (message, reader, fields) => {
+  ENCODE: (message, reader, complete) => {
     const path = reader.text('path');
-    return new EncodeError(message, { path, ...fields() });
+    return new EncodeError(message, complete({ path }));
   },
   PROTOCOL: protocol('PROTOCOL'),
   FRAME_TOO_LARGE: protocol('FRAME_TOO_LARGE'),

@@ -22,8 +22,6 @@ export interface PythonErrorFields extends SynapseErrorFields {
   readonly frames?: readonly PythonFrame[] | undefined;
   readonly notes?: readonly string[] | undefined;
   readonly data?: Readonly<Record<string, unknown>> | undefined;
-  /** Leaves JavaScript's frames out of the stack: those of a cause would only repeat its effect's. */
-  readonly isCause?: boolean | undefined;
 }
 
 const HEADING = 'Traceback (most recent call last):';
@@ -63,8 +61,7 @@ export class PythonError extends SynapseError {
     hide(this, 'mro', bases[0] === this.pythonType ? bases : [this.pythonType, ...bases]);
     hide(this, 'traceback', traceback);
     hide(this, 'frames', fields.frames ?? []);
-    const javascript = fields.isCause === true ? `${this.name}: ${message}` : (this.stack ?? '');
-    hide(this, 'stack', javascript + section(traceback));
+    hide(this, 'stack', `${this.stack}${section(traceback)}`);
   }
 
   /**

@@ -1,43 +1,42 @@
-/** Checks that several options share. Each returns the value, typed, or throws `refusal`. */
+/** Checks that several options share. Each returns the value, typed, or throws. */
 
-import { refusal } from './invalid.js';
+import { rangeRefusal, refusal } from './invalid.js';
 
 /** The longest time that is accepted, in ms: some thirty years. */
 const LONGEST_MS = 1e12;
 
 /** A whole number from `least` to `most`. */
 export function integer(option: string, value: unknown, least: number, most: number): number {
-  if (typeof value !== 'number') {
-    throw refusal(option, 'a whole number', value);
-  }
+  const expected = `a whole number from ${least} to ${most}`;
+  if (typeof value !== 'number') throw refusal(option, expected, value);
   if (!Number.isInteger(value) || value < least || value > most) {
-    throw refusal(option, `a whole number from ${least} to ${most}`, value);
+    throw rangeRefusal(option, expected, value);
   }
   return value;
 }
 
 /** A number from `least` to `most`. */
 export function number(option: string, value: unknown, least: number, most: number): number {
-  if (typeof value !== 'number' || !(value >= least && value <= most)) {
-    throw refusal(option, `a number from ${least} to ${most}`, value);
-  }
+  const expected = `a number from ${least} to ${most}`;
+  if (typeof value !== 'number') throw refusal(option, expected, value);
+  if (!(value >= least && value <= most)) throw rangeRefusal(option, expected, value);
   return value;
 }
 
-/** A time in ms, 0 included; parts of a millisecond are rounded up. */
-export function milliseconds(option: string, value: unknown): number {
-  if (typeof value !== 'number' || !(value >= 0 && value <= LONGEST_MS)) {
-    throw refusal(option, 'a number of milliseconds from 0 to 1e12', value);
-  }
+/** A time in ms from `least`, 0 unless given; parts of a millisecond are rounded up. */
+export function milliseconds(option: string, value: unknown, least = 0): number {
+  const expected = `a number of milliseconds from ${least} to ${LONGEST_MS}`;
+  if (typeof value !== 'number') throw refusal(option, expected, value);
+  if (!(value >= least && value <= LONGEST_MS)) throw rangeRefusal(option, expected, value);
   return Math.ceil(value);
 }
 
 /** A limit in ms; 0 and `Infinity` mean none, which is null. Parts of a millisecond are rounded up. */
 export function timeLimit(option: string, value: unknown): number | null {
+  const expected = `a number of milliseconds from 0 to ${LONGEST_MS}, or Infinity`;
+  if (typeof value !== 'number') throw refusal(option, expected, value);
   if (value === 0 || value === Number.POSITIVE_INFINITY) return null;
-  if (typeof value !== 'number' || !(value > 0 && value <= LONGEST_MS)) {
-    throw refusal(option, 'a number of milliseconds from 0 to 1e12, or Infinity', value);
-  }
+  if (!(value > 0 && value <= LONGEST_MS)) throw rangeRefusal(option, expected, value);
   return Math.ceil(value);
 }
 
@@ -63,11 +62,7 @@ export function boolean(option: string, value: unknown): boolean {
 /** A string that is not empty and that an operating system takes. */
 export function text(option: string, value: unknown, what: string): string {
   if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-    throw refusal(
-      option,
-      `${what}, a string that is neither empty nor holds a null character`,
-      value,
-    );
+    throw refusal(option, `${what}: a string, not empty, without null characters`, value);
   }
   return value;
 }

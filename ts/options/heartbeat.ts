@@ -1,4 +1,4 @@
-import { integer, isPlain, number, oneOf } from './checks.js';
+import { integer, isPlain, milliseconds, oneOf } from './checks.js';
 import { refusal } from './invalid.js';
 import { knownNames } from './names.js';
 
@@ -33,7 +33,7 @@ export function normalizeHeartbeat(value: unknown = {}): Heartbeat | null {
   const names = ['interval', 'misses', 'action'];
   const { interval, misses, action } = knownNames('heartbeat', value, names);
   return {
-    intervalMs: Math.ceil(number('heartbeat.interval', interval ?? 2000, 1, 1e12)),
+    intervalMs: milliseconds('heartbeat.interval', interval ?? 2000, 1),
     misses: integer('heartbeat.misses', misses ?? 3, 1, 0xffff_ffff),
     action: oneOf('heartbeat.action', action ?? 'event', ACTIONS),
   };

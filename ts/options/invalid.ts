@@ -30,12 +30,18 @@ export class OptionRangeError extends RangeError {
   }
 }
 
-/** The error for a value that the option cannot take. A number is out of range, all else is of the wrong type. */
-export function refusal(option: string, expected: string, value: unknown): Error {
-  const message = `option "${option}" must be ${expected}, got ${show(value)}`;
-  return typeof value === 'number'
-    ? new OptionRangeError(message)
-    : new InvalidOptionError(message);
+/** The error for a value of the wrong type. */
+export function refusal(option: string, expected: string, value: unknown): InvalidOptionError {
+  return new InvalidOptionError(sentence(option, expected, value));
+}
+
+/** The error for a number that is out of range. */
+export function rangeRefusal(option: string, expected: string, value: number): OptionRangeError {
+  return new OptionRangeError(sentence(option, expected, value));
+}
+
+function sentence(option: string, expected: string, value: unknown): string {
+  return `option "${option}" must be ${expected}, got ${show(value)}`;
 }
 
 /** A value on one line, short enough for a message. */

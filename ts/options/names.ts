@@ -1,7 +1,7 @@
 /** Unknown names are refused: a misspelt option that does nothing is worse than an error. */
 
 import { isPlain } from './checks.js';
-import { InvalidOptionError, refusal } from './invalid.js';
+import { InvalidOptionError, refusal, show } from './invalid.js';
 
 /** What other packages call our options, where the spelling gives no hint. */
 const ALIASES: Readonly<Record<string, string>> = {
@@ -25,7 +25,7 @@ export function knownNames(
 ): Readonly<Record<string, unknown>> {
   if (!isPlain(value)) {
     throw path === ''
-      ? new InvalidOptionError(refusal('options', 'an object', value).message)
+      ? new InvalidOptionError(`options must be an object, got ${show(value)}`)
       : refusal(path, `an object with ${names.join(', ')}`, value);
   }
   for (const name of Object.keys(value)) {

@@ -1,5 +1,5 @@
 import { type Backoff, type BackoffOption, normalizeBackoff } from './backoff.js';
-import { boolean, integer, isPlain, number } from './checks.js';
+import { boolean, integer, isPlain, milliseconds } from './checks.js';
 import { refusal } from './invalid.js';
 import { knownNames } from './names.js';
 
@@ -40,7 +40,7 @@ export function normalizeRestart(value: unknown = true): Restart | null {
   const enabled = boolean('restart.enabled', policy['enabled'] ?? true);
   const restart = {
     max: integer('restart.max', policy['max'] ?? 5, 0, 0xffff_ffff),
-    windowMs: Math.ceil(number('restart.windowMs', policy['windowMs'] ?? 60_000, 1, 1e12)),
+    windowMs: milliseconds('restart.windowMs', policy['windowMs'] ?? 60_000, 1),
     backoff: normalizeBackoff('restart.backoff', policy['backoff']),
   };
   return enabled ? restart : null;

@@ -1,0 +1,176 @@
+/** The options of `spawn`: defaults, merging, and what the engine gets. */
+
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import {
+  mergeSpawnOptions,
+  type NativeConfig,
+  normalizeSpawnOptions,
+  type SpawnOptions,
+} from '../../ts/options/index.js';
+
+const target = { directory: './module', entrypoint: 'main', sdkPath: '/sdk' };
+
+function normalized(options?: SpawnOptions, defaults?: SpawnOptions): NativeConfig {
+  return normalizeSpawnOptions(defaults, options, target);
+}
+
+/** What a spawn without options is. */
+const DEFAULTS: NativeConfig = {
+  directory: './module',
+  entrypoint: 'main',
+  workers: 1,
+  concurrency: 1,
+  mode: 'auto',
+  protocol: 'auto',
+  queueMax: 1000,
+  queueMaxGiven: false,
+  queueTimeoutMs: null,
+  restart: { max: 5, windowMs: 60_000, backoff: { initialMs: 100, factor: 2, maxMs: 30_000 } },
+  heartbeatMs: 2000,
+  frameLimit: 256 * 1024 * 1024,
+  depthLimit: 512,
+  callTimeoutMs: null,
+  startTimeoutMs: 120_000,
+  graceMs: 500,
+  python: null,
+  installer: 'auto',
+  requirements: null,
+  offline: false,
+  env: {},
+  inheritEnv: true,
+  cwd: null,
+  stdout: 'event',
+  stderr: 'event',
+  pythonPath: [],
+  sdkPath: '/sdk',
+  nodeParent: process.pid,
+};
+
+/** The fields of a struct of `src/driver/options.rs`, as JSON spells them. */
+function rustFields(struct: string): string[] {
+  const source = readFileSync(join(__dirname, '..', '..', 'src', 'driver', 'options.rs'), 'utf8');
+  const body = new RegExp(`^pub struct ${struct} \\{$(.*?)^\\}$`, 'ms').exec(source)?.[1] ?? '';
+  return [...body.matchAll(/^\s*pub (\w+):/gm)].map(([, name = '']) =>
+    name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase()),
+  );
+}
+
+describe('without options', () => {
+  test('the defaults apply', () => {
+    expect(normalized()).toEqual(DEFAULTS);
+    expect(normalized({}, {})).toEqual(DEFAULTS);
+  });
+
+  test('undefined counts as absent', () => {
+    expect(
+      normalized({ workers: undefined, queue: { max: undefined }, env: { A: undefined } }),
+    ).toEqual(DEFAULTS);
+  });
+});
+
+describe('what the engine gets', () => {
+  test('has the fields of src/driver/options.rs, in its order', () => {
+    expect(Object.keys(normalized())).toEqual(rustFields('SpawnOptions'));
+    expect(Object.keys(DEFAULTS.restart ?? {})).toEqual(rustFields('Restart'));
+    expect(Object.keys(DEFAULTS.restart?.backoff ?? {})).toEqual(rustFields('RestartBackoff'));
+  });
+
+  test('survives JSON as it is, whatever the options', () => {
+    const config = normalized({
+      queue: { max: Number.POSITIVE_INFINITY, timeout: 0 },
+      startTimeout: Number.POSITIVE_INFINITY,
+      restart: false,
+      heartbeat: false,
+    });
+    expect(JSON.parse(JSON.stringify(config))).toEqual(config);
+  });
+});
+
+const accepted: [SpawnOptions, Partial<NativeConfig>][] = [
+  [{ workers: 4 }, { workers: 4 }],
+  [{ workers: { min: 3, max: 3 } }, { workers: 3 }],
+  [{ concurrency: 16 }, { concurrency: 16 }],
+  [{ mode: 'threads' }, { mode: 'threads' }],
+  [{ protocol: 'stdio' }, { protocol: 'stdio' }],
+  [{ queue: { max: 5 } }, { queueMax: 5, queueMaxGiven: true }],
+  [{ queue: { max: 0 } }, { queueMax: 0, queueMaxGiven: true }],
+  [{ queue: { max: Number.POSITIVE_INFINITY } }, { queueMax: null, queueMaxGiven: true }],
+  [{ queue: { timeout: 250 } }, { queueTimeoutMs: 250, queueMax: 1000, queueMaxGiven: false }],
+  [{ restart: false }, { restart: null }],
+  [{ restart: { enabled: false } }, { restart: null }],
+  [{ restart: true }, { restart: DEFAULTS.restart }],
+  [
+    { restart: { max: 1, backoff: { initialMs: 5, factor: 3, maxMs: 50 } } },
+    { restart: { max: 1, windowMs: 60_000, backoff: { initialMs: 5, factor: 3, maxMs: 50 } } },
+  ],
+  [{ heartbeat: false }, { heartbeatMs: null }],
+  [{ heartbeat: { interval: 100 } }, { heartbeatMs: 100 }],
+  [{ heartbeat: { misses: 3, action: 'event' } }, { heartbeatMs: 2000 }],
+  [
+    { limits: { frame: 65_536, depth: 2048, callTimeout: 50 } },
+    { frameLimit: 65_536, depthLimit: 2048, callTimeoutMs: 50 },
+  ],
+  [{ limits: { callTimeout: 0 } }, { callTimeoutMs: null }],
+  [{ startTimeout: 0 }, { startTimeoutMs: null }],
+  [{ startTimeout: 1000.2 }, { startTimeoutMs: 1001 }],
+  [{ graceMs: 0 }, { graceMs: 0 }],
+  [{ python: '3.12' }, { python: '3.12' }],
+  [
+    { installer: 'uv', offline: true },
+    { installer: 'uv', offline: true },
+  ],
+  [{ requirements: 'dev.txt' }, { requirements: 'dev.txt' }],
+  [{ env: { A: '1', EMPTY: '' } }, { env: { A: '1', EMPTY: '' } }],
+  [{ inheritEnv: false }, { inheritEnv: false }],
+  [{ inheritEnv: ['PATH'] }, { inheritEnv: ['PATH'] }],
+  [{ cwd: '/srv' }, { cwd: '/srv' }],
+  [
+    { stdout: 'ignore', stderr: 'inherit' },
+    { stdout: 'ignore', stderr: 'inherit' },
+  ],
+  [{ pythonPath: ['/lib', 'src'] }, { pythonPath: ['/lib', resolve('src')] }],
+  [{ runtime: 'python', strategy: 'least-busy', retry: 0, breaker: false, cache: false }, {}],
+];
+
+test.each(accepted)('%j is understood', (options, expected) => {
+  expect(normalized(options)).toEqual({ ...DEFAULTS, ...expected });
+  expect(normalized(undefined, options)).toEqual({ ...DEFAULTS, ...expected });
+});
+
+describe('defaults of the constructor and options of spawn', () => {
+  test('spawn wins, and undefined overrides nothing', () => {
+    expect(normalized({ workers: 2 }, { workers: 4, concurrency: 3 })).toMatchObject({
+      workers: 2,
+      concurrency: 3,
+    });
+    expect(normalized({ workers: undefined }, { workers: 4 }).workers).toBe(4);
+  });
+
+  test('objects are merged field by field', () => {
+    expect(
+      mergeSpawnOptions(
+        { queue: { max: 5 }, env: { A: '1', B: '1' }, restart: { backoff: { initialMs: 1 } } },
+        { queue: { timeout: 9 }, env: { B: '2' }, restart: { backoff: { factor: 3 } } },
+      ),
+    ).toEqual({
+      queue: { max: 5, timeout: 9 },
+      env: { A: '1', B: '2' },
+      restart: { backoff: { initialMs: 1, factor: 3 } },
+    });
+  });
+
+  test('what is no object replaces what is one', () => {
+    expect(normalized({ restart: false }, { restart: { max: 2 } }).restart).toBeNull();
+    expect(normalized({ workers: 2 }, { workers: { min: 4, max: 4 } }).workers).toBe(2);
+    expect(normalized({ inheritEnv: ['A'] }, { inheritEnv: ['B'] }).inheritEnv).toEqual(['A']);
+  });
+
+  test('neither is changed', () => {
+    const defaults = Object.freeze({ env: Object.freeze({ A: '1' }) });
+    const options = Object.freeze({ env: Object.freeze({ B: '2' }) });
+    expect(normalized(options, defaults).env).toEqual({ A: '1', B: '2' });
+    expect(defaults.env).toEqual({ A: '1' });
+  });
+});

@@ -1,0 +1,70 @@
+/** What is not built yet is refused by name; a row goes when its feature comes. */
+
+import { describe, expect, test } from '@jest/globals';
+import {
+  type CallOptions,
+  checkSpawnOptions,
+  InvalidOptionError,
+  normalizeCallOptions,
+  type SpawnOptions,
+} from '../../ts/options/index.js';
+import { UNSUPPORTED_CALL, UNSUPPORTED_SPAWN } from '../../ts/options/unsupported.js';
+
+/** For each row of the table: a wish that is refused, and one that asks for nothing and is not. */
+const spawn: Record<string, [SpawnOptions, SpawnOptions]> = {
+  'workers.min': [{ workers: { min: 1, max: 2 } }, { workers: { min: 2, max: 2 } }],
+  runtime: [{ runtime: 'node' }, { runtime: 'python' }],
+  strategy: [{ strategy: 'random' }, { strategy: 'least-busy' }],
+  recycle: [{ recycle: { calls: 5 } }, { recycle: {} }],
+  'heartbeat.misses': [{ heartbeat: { misses: 5 } }, { heartbeat: false }],
+  'heartbeat.action': [{ heartbeat: { action: 'restart' } }, { heartbeat: { action: 'event' } }],
+  'limits.memory': [{ limits: { memory: 2 ** 30 } }, { limits: { depth: 5 } }],
+  'limits.cpu': [{ limits: { cpu: 5 } }, { limits: {} }],
+  'limits.files': [{ limits: { files: 64 } }, { limits: { files: undefined } }],
+  retry: [{ retry: { retries: 1 } }, { retry: 0 }],
+  breaker: [{ breaker: true }, { breaker: false }],
+  adaptiveTimeout: [{ adaptiveTimeout: {} }, { adaptiveTimeout: false }],
+  cache: [{ cache: { ttl: 5 } }, { cache: false }],
+  fallback: [{ fallback: null }, { fallback: undefined }],
+};
+
+const call: Record<string, [CallOptions, CallOptions]> = {
+  session: [{ session: 'user_1' }, { session: undefined }],
+  retry: [{ retry: 2 }, { retry: 0 }],
+  fallback: [{ fallback: () => 5 }, { fallback: undefined }],
+  cache: [{ cache: true }, { cache: false }],
+};
+
+describe('an option of spawn', () => {
+  test('is tried for every row of the table', () => {
+    expect(Object.keys(spawn)).toEqual(Object.keys(UNSUPPORTED_SPAWN));
+  });
+
+  test.each(Object.entries(spawn))('%s', (name, [refused, accepted]) => {
+    expect(() => checkSpawnOptions(refused)).toThrow(
+      new InvalidOptionError(`option "${name}" is not supported yet`),
+    );
+    expect(() => checkSpawnOptions(accepted)).not.toThrow();
+  });
+
+  test('has a code of its own, so that it is no wrong value', () => {
+    expect(() => checkSpawnOptions({ breaker: true })).toThrow(
+      expect.objectContaining({ code: 'ERR_UNSUPPORTED_OPTION' }),
+    );
+  });
+
+  test('that is wrong as well is told to be wrong', () => {
+    expect(() => checkSpawnOptions({ retry: -1 })).toThrow('option "retry" must be');
+  });
+});
+
+describe('an option of a call', () => {
+  test('is tried for every row of the table', () => {
+    expect(Object.keys(call)).toEqual(Object.keys(UNSUPPORTED_CALL));
+  });
+
+  test.each(Object.entries(call))('%s', (name, [refused, accepted]) => {
+    expect(() => normalizeCallOptions(refused)).toThrow(`option "${name}" is not supported yet`);
+    expect(() => normalizeCallOptions(accepted)).not.toThrow();
+  });
+});
