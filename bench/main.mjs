@@ -12,6 +12,13 @@ import { prepareHouse, resultsDirectory } from './library/house.mjs';
 import { describeMachine, lastAllowedCore } from './library/machine.mjs';
 import { parseOptions, USAGE } from './library/options.mjs';
 
+/**
+ * The collector is run between turns. Each of its runs makes V8 age the code of
+ * the contenders that wait, and throw it away after a few: that is prevented,
+ * or every turn would begin with compiling.
+ */
+const NODE_FLAGS = ['--expose-gc', '--no-flush-bytecode'];
+
 const PASS = join(dirname(fileURLToPath(import.meta.url)), 'pass.mjs');
 
 /** Progress goes to stderr, so that stdout holds the tables and nothing else. */
@@ -21,7 +28,7 @@ function say(text) {
 
 /** Runs one pass in a Node process of its own, pinned or not, and gives what it sends. */
 function runPass(pass, options) {
-  const node = [process.execPath, '--expose-gc', PASS];
+  const node = [process.execPath, ...NODE_FLAGS, PASS];
   const core = lastAllowedCore();
   const command = pass === 'pinned' ? ['taskset', '-c', String(core), ...node] : node;
   return new Promise((resolve, reject) => {
@@ -33,7 +40,8 @@ function runPass(pass, options) {
     });
     child.once('error', reject);
     child.once('exit', (code, signal) => {
-      if (outcome === null) reject(new Error(`the ${pass} pass ended with ${signal ?? `code ${code}`}`));
+      if (outcome === null)
+        reject(new Error(`the ${pass} pass ended with ${signal ?? `code ${code}`}`));
       else resolve(outcome);
     });
     child.send({
@@ -74,28 +82,38 @@ async function main() {
   const machine = await describeMachine();
   const passes = {};
   for (const pass of options.passes) {
-    if (pass === 'pinned' && lastAllowedCore() === null) say('pinned: left out, this system has no taskset');
+    if (pass === 'pinned' && lastAllowedCore() === null)
+      say('pinned: left out, this system has no taskset');
     else passes[pass] = await runPass(pass, options);
   }
 
   const measured = workloads.filter(({ id }) =>
-    Object.values(passes).some(({ results }) => results.some((result) => result.id === id)));
+    Object.values(passes).some(({ results }) => results.some((result) => result.id === id)),
+  );
   const verdicts = judge(measured, passes);
   const heading = options.markdown ? '### ' : '';
-  console.log(`${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.python}; load at start ${machine.loadAtStart.toFixed(1)}`);
-  console.log('Medians over rounds in which all contenders take turns; ratios are taken within a round.\n');
+  console.log(
+    `${machine.cpu}, ${machine.cores} cores, Node ${machine.node}, ${machine.python}; load at start ${machine.loadAtStart.toFixed(1)}`,
+  );
+  console.log(
+    'Medians over rounds in which all contenders take turns; ratios are taken within a round.\n',
+  );
   for (const workload of measured) {
     console.log(`${heading}${workload.title} (${workload.id})\n`);
     console.log(figureTable(workload, passes, options));
-    for (const gap of gaps(workload, passes)) console.log(`${options.markdown ? '\n' : ''}not measured: ${gap}`);
+    for (const gap of gaps(workload, passes))
+      console.log(`${options.markdown ? '\n' : ''}not measured: ${gap}`);
     console.log();
   }
-  for (const { title, reason } of Object.values(passes)[0].absent) console.log(`absent: ${title}: ${reason}`);
+  for (const { title, reason } of Object.values(passes)[0].absent)
+    console.log(`absent: ${title}: ${reason}`);
   if (verdicts.length > 0) {
     console.log(`\n${heading}Targets\n`);
     console.log(targetTable(measured, verdicts, options));
   }
-  say(`\nwritten to ${writeResults({ date, machine, quick: options.quick, rounds: options.rounds, passes, verdicts })}`);
+  say(
+    `\nwritten to ${writeResults({ date, machine, quick: options.quick, rounds: options.rounds, passes, verdicts })}`,
+  );
   if (options.strict && verdicts.some(({ ok }) => !ok)) process.exitCode = 1;
 }
 

@@ -49,19 +49,23 @@ export async function interleave(workload, Contenders, { rounds, quick, say }) {
 
 /** The contenders that can do the workload, in all their variants, and its references. */
 function entrantsOf(workload, Contenders, quick) {
-  const entrants = Contenders.filter((Contender) => workload.accepts(Contender)).flatMap((Contender) => {
-    const variants = workload.variants?.(Contender) ?? [{ id: Contender.id, title: Contender.title, options: {} }];
-    return variants.map(({ id, title, options }) => ({
-      id,
-      title,
-      role: Contender.role,
-      inProcess: Contender.capabilities.inProcess === true,
-      note: workload.note?.(Contender, { quick }) ?? null,
-      turns: [],
-      ctx: { contender: null, Contender, options, quick },
-      measure: workload.measure,
-    }));
-  });
+  const entrants = Contenders.filter((Contender) => workload.accepts(Contender)).flatMap(
+    (Contender) => {
+      const variants = workload.variants?.(Contender) ?? [
+        { id: Contender.id, title: Contender.title, options: {} },
+      ];
+      return variants.map(({ id, title, options }) => ({
+        id,
+        title,
+        role: Contender.role,
+        inProcess: Contender.capabilities.inProcess === true,
+        note: workload.note?.(Contender, { quick }) ?? null,
+        turns: [],
+        ctx: { contender: null, Contender, options, quick },
+        measure: workload.measure,
+      }));
+    },
+  );
   const references = (workload.references ?? []).map(({ id, title, measure }) => ({
     id,
     title,

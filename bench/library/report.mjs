@@ -49,10 +49,16 @@ export function figureTable(workload, passes, { markdown }) {
   const names = Object.keys(passes).filter((pass) => workload.passes.includes(pass));
   const outcomes = names.map((pass) => passes[pass].results.find(({ id }) => id === workload.id));
   const ids = [...new Set(outcomes.flatMap((outcome) => outcome.entrants.map(({ id }) => id)))];
-  const heading = names.flatMap((pass) => [`${pass}, ${workload.unit}`, 'quartiles', `× ${REFERENCE}`]);
+  const heading = names.flatMap((pass) => [
+    `${pass}, ${workload.unit}`,
+    'quartiles',
+    `× ${REFERENCE}`,
+  ]);
   const lines = [['', ...heading, '']];
   for (const id of ids) {
-    const entrants = outcomes.map((outcome) => outcome.entrants.find((entrant) => entrant.id === id));
+    const entrants = outcomes.map((outcome) =>
+      outcome.entrants.find((entrant) => entrant.id === id),
+    );
     const known = entrants.find((entrant) => entrant !== undefined);
     const cells = outcomes.flatMap((outcome, index) => figureCells(outcome, entrants[index]));
     lines.push([known.title, ...cells, known.note ?? '']);
@@ -73,7 +79,11 @@ function figureCells(outcome, entrant) {
   const { median, lower, upper } = summary(entrant.turns);
   const reference = outcome.entrants.find(({ id }) => id === REFERENCE);
   const ratio = reference === undefined ? '' : pairedRatio(entrant.turns, reference.turns).median;
-  return [number(median), `${number(lower)}–${number(upper)}`, ratio === '' ? '' : ratio.toFixed(ratio < 0.1 ? 3 : 2)];
+  return [
+    number(median),
+    `${number(lower)}–${number(upper)}`,
+    ratio === '' ? '' : ratio.toFixed(ratio < 0.1 ? 3 : 2),
+  ];
 }
 
 /** Three significant digits, and no more than the figure deserves. */
@@ -91,8 +101,15 @@ function table(lines, markdown) {
     const rule = `|${kept[0].map(() => ' --- ').join('|')}|`;
     return [heading, rule, ...rest].join('\n');
   }
-  const widths = kept[0].map((_cell, column) => Math.max(...kept.map((line) => line[column].length)));
+  const widths = kept[0].map((_cell, column) =>
+    Math.max(...kept.map((line) => line[column].length)),
+  );
   return kept
-    .map((line) => line.map((cell, column) => cell.padEnd(widths[column])).join('  ').trimEnd())
+    .map((line) =>
+      line
+        .map((cell, column) => cell.padEnd(widths[column]))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }

@@ -11,7 +11,7 @@ export const bytes = {
   title: '16 MiB of bytes, there and back',
   unit: 'ms',
   passes: ['pinned', 'free'],
-  rounds: 7,
+  rounds: 5,
   shared: true,
   check: value,
   accepts: ({ capabilities }) => capabilities.bytes,

@@ -31,7 +31,9 @@ export const cold = {
     }));
   },
   async prepare() {
-    const environments = ['synapse', 'synapse-classic', 'standin'].map((id) => join(directoryOf(id), '.venv'));
+    const environments = ['synapse', 'synapse-classic', 'standin'].map((id) =>
+      join(directoryOf(id), '.venv'),
+    );
     variables = await localWheels(environments);
     variables.PATH = [uvDirectory(), process.env.PATH].join(delimiter);
   },

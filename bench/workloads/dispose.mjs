@@ -24,8 +24,5 @@ export const dispose = {
     await contender.stop();
     return performance.now() - begin;
   },
-  targets: [
-    within('synapse', { free: 30 }, 'ms'),
-    within('synapse-classic', { free: 30 }, 'ms'),
-  ],
+  targets: [within('synapse', { free: 30 }, 'ms'), within('synapse-classic', { free: 30 }, 'ms')],
 };

@@ -14,7 +14,11 @@ export const warm = {
   shared: false,
   accepts: ({ capabilities }) => capabilities.restart,
   references: [
-    { id: 'python', title: 'python -c pass', measure: () => timeToExit(sharedPython, ['-c', 'pass']) },
+    {
+      id: 'python',
+      title: 'python -c pass',
+      measure: () => timeToExit(sharedPython, ['-c', 'pass']),
+    },
   ],
   async measure({ Contender, options }) {
     const contender = new Contender(options);
