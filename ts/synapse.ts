@@ -88,7 +88,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    * @throws EnvironmentError if no Python fits or the installation fails
    */
   async spawn(directory: string, entrypoint: string, options?: SpawnOptions): Promise<void> {
-    await this.#disposal;
+    if (this.#disposal !== undefined) await this.#disposal;
     const wanted = resolve(directory);
     const live = this.#target;
     if (live !== undefined) {

@@ -14,7 +14,7 @@ import {
   SynapseError,
   TimeoutError,
   WorkerExitedError,
-} from '../../ts/errors.js';
+} from '../../ts/errors/index.js';
 import { withPlainStacks } from './plain-stacks.js';
 
 describe('an error', () => {
@@ -143,9 +143,9 @@ describe('recognition', () => {
   });
 
   test('of errors of another copy of the package', () => {
-    let other: typeof import('../../ts/errors.js') | undefined;
+    let other: typeof import('../../ts/errors/index.js') | undefined;
     jest.isolateModules(() => {
-      other = require('../../ts/errors.js');
+      other = require('../../ts/errors/index.js');
     });
     const foreign = new (other as NonNullable<typeof other>).TimeoutError('late');
     expect(foreign instanceof TimeoutError).toBe(false);

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { CATEGORIES, CODES, isErrorCode, RETRYABLE } from '../../ts/errors/codes.js';
-import * as errors from '../../ts/errors.js';
+import * as errors from '../../ts/errors/index.js';
 
 /** By name. */
 const classes = { ...errors };

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from '@jest/globals';
 import { CODES, type ErrorCode } from '../../ts/errors/codes.js';
-import * as errors from '../../ts/errors.js';
+import * as errors from '../../ts/errors/index.js';
 import { withPlainStacks } from './plain-stacks.js';
 
 const { fromFailure, fromCodec } = errors;

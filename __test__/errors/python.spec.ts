@@ -2,7 +2,7 @@
 
 import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
-import * as errors from '../../ts/errors.js';
+import * as errors from '../../ts/errors/index.js';
 import { withPlainStacks } from './plain-stacks.js';
 
 const { fromPython, PythonError } = errors;

@@ -1,0 +1,246 @@
+/** Bad input: the error of the contract, nothing left running, and the next thing works. */
+
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { EnvironmentError, SpawnError, type SynapseError, Synapse } from '../../ts/index.js';
+import { createFolder, createSynapse, spawnModule } from '../support/modules.js';
+
+const OK = 'from synapse import handler\n\n@handler(default=True)\ndef main(x):\n    return x\n';
+
+/** The error of a spawn that must fail; afterwards the same instance can spawn a sound module. */
+async function spawnError(files: Record<string, string>, entry = 'main'): Promise<SynapseError> {
+  const synapse = createSynapse();
+  const error = await synapse.spawn(createFolder(files), entry).then(
+    () => {
+      throw new Error('spawn succeeded');
+    },
+    (reason: SynapseError) => reason,
+  );
+  expect(synapse.workers()).toEqual([]);
+  await synapse.spawn(createFolder({ 'main.py': OK }), 'main');
+  expect(await synapse.call('works')).toBe('works');
+  return error;
+}
+
+describe('what spawn is given', () => {
+  test('a missing directory', async () => {
+    const error = await createSynapse()
+      .spawn('./nowhere', 'main')
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(SpawnError);
+    expect(error).toMatchObject({
+      code: 'DIRECTORY_NOT_FOUND',
+      message: 'Directory "./nowhere" does not exist.',
+    });
+  });
+
+  test('a missing entry file', async () => {
+    expect(await spawnError({}, 'nothing')).toMatchObject({
+      code: 'ENTRYPOINT_NOT_FOUND',
+      message: 'Entrypoint "nothing.py" does not exist.',
+    });
+  });
+
+  test('a missing dependency file, which pyproject.toml or a script block satisfies', async () => {
+    const folder = createFolder({ 'main.py': OK });
+    rmSync(join(folder, 'requirements.txt'));
+    const synapse = createSynapse();
+    await expect(synapse.spawn(folder, 'main')).rejects.toMatchObject({
+      code: 'REQUIREMENTS_NOT_FOUND',
+      message: '"requirements.txt" file is missing.',
+    });
+    writeFileSync(join(folder, 'pyproject.toml'), '[project]\nname = "x"\nversion = "1"\n');
+    await synapse.spawn(folder, 'main');
+    await synapse.dispose();
+    rmSync(join(folder, 'pyproject.toml'));
+    writeFileSync(join(folder, 'main.py'), `# /// script\n# dependencies = []\n# ///\n${OK}`);
+    await synapse.spawn(folder, 'main');
+    expect(await synapse.call(1)).toBe(1);
+  });
+
+  test('a missing interpreter: every candidate and why it was refused', async () => {
+    const synapse = new Synapse({ python: '/nowhere/python' });
+    const error = await synapse
+      .spawn(createFolder({ 'main.py': OK }), 'main')
+      .catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(EnvironmentError);
+    expect(error).toMatchObject({
+      code: 'PYTHON_NOT_FOUND',
+      candidates: [{ path: '/nowhere/python', reason: expect.any(String) }],
+    });
+  });
+
+  test('spaces and letters of any language in the path', async () => {
+    const parent = mkdtempSync(join(tmpdir(), 'ein Ordner – スネーク 🐍 '));
+    const folder = join(parent, "it's here");
+    mkdirSync(folder);
+    writeFileSync(join(folder, 'mein modul.py'), OK);
+    writeFileSync(join(folder, 'requirements.txt'), '');
+    const synapse = createSynapse();
+    await synapse.spawn(folder, 'mein modul');
+    expect(await synapse.call('hier')).toBe('hier');
+    await synapse.dispose();
+    rmSync(parent, { recursive: true });
+  });
+
+  test('a wrong option names itself and its value', async () => {
+    const spawn = (options: object): Promise<void> =>
+      createSynapse().spawn(createFolder({ 'main.py': OK }), 'main', options);
+    await expect(spawn({ workers: -1 })).rejects.toThrow(/workers.*-1/);
+    await expect(spawn({ worker: 2 })).rejects.toThrow(/"worker".*"workers"/);
+  });
+});
+
+describe('a module that does not start', () => {
+  test('a syntax error comes with its place', async () => {
+    const error = await spawnError({ 'main.py': 'def broken(:\n' });
+    expect(error).toMatchObject({ code: 'START_FAILED', name: 'SpawnError' });
+    expect(error.cause).toMatchObject({ pythonType: 'SyntaxError' });
+    expect((error.cause as Error).stack).toContain('main.py');
+  });
+
+  test('an import error comes with its traceback', async () => {
+    const error = await spawnError({ 'main.py': 'import no_such_module_at_all\n' });
+    expect(error.cause).toMatchObject({
+      pythonType: 'ModuleNotFoundError',
+      message: "No module named 'no_such_module_at_all'",
+    });
+  });
+
+  test('sys.exit(3) at import', async () => {
+    const error = await spawnError({ 'main.py': 'import sys\nsys.exit(3)\n' });
+    expect(error).toMatchObject({ code: 'START_FAILED' });
+    expect(error.message).toMatch(/3/);
+  });
+
+  test('a module without handlers that does not read', async () => {
+    const error = await spawnError({ 'main.py': 'x = 1\n' });
+    expect(error).toMatchObject({ code: 'START_FAILED' });
+    expect(error.message).toContain('handler');
+  });
+
+  test('an on_start that fails', async () => {
+    const error = await spawnError({
+      'main.py': `
+        from synapse import handler, on_start
+
+        @on_start
+        def load():
+            raise RuntimeError("no model")
+
+        @handler
+        def f():
+            pass
+      `,
+    });
+    expect(error.cause).toMatchObject({ pythonType: 'RuntimeError', message: 'no model' });
+  });
+
+  test('one that is never ready', async () => {
+    const folder = createFolder({ 'main.py': 'import time\ntime.sleep(600)\n' });
+    const synapse = createSynapse({ startTimeout: 300 });
+    await expect(synapse.spawn(folder, 'main')).rejects.toMatchObject({
+      code: 'TIMEOUT',
+      phase: 'start',
+    });
+    expect(synapse.workers()).toEqual([]);
+  });
+
+  test('an install that fails comes with the installer’s output, and may be tried again', async () => {
+    const folder = createFolder({
+      'main.py': OK,
+      'requirements.txt': 'surely-no-package-has-this-name-of-ours==99\n',
+    });
+    const synapse = new Synapse();
+    try {
+      await expect(synapse.spawn(folder, 'main')).rejects.toMatchObject({
+        code: 'INSTALL_FAILED',
+        output: expect.stringContaining('surely-no-package-has-this-name-of-ours'),
+      });
+      await expect(synapse.spawn(folder, 'main')).rejects.toMatchObject({ code: 'INSTALL_FAILED' });
+      writeFileSync(join(folder, 'requirements.txt'), '');
+      await synapse.spawn(folder, 'main');
+      expect(await synapse.call(1)).toBe(1);
+    } finally {
+      await synapse.dispose();
+    }
+  }, 120_000);
+
+  test('a folder in which no environment can be made', async () => {
+    // A file where the folder should be: the one obstacle that also stops root.
+    const folder = createFolder({ 'main.py': OK, '.venv': 'in the way' });
+    const synapse = new Synapse();
+    await expect(synapse.spawn(folder, 'main')).rejects.toMatchObject({
+      name: 'EnvironmentError',
+      code: 'VENV_FAILED',
+      message: expect.stringContaining('.venv'),
+    });
+    rmSync(join(folder, '.venv'));
+    await synapse.spawn(folder, 'main');
+    expect(await synapse.call(1)).toBe(1);
+    await synapse.dispose();
+  }, 60_000);
+});
+
+describe('a script that breaks the framing', () => {
+  const script = (body: string): string =>
+    `import sys\nsys.stdin.buffer.read(4)\n${body}\nsys.stdout.buffer.flush()\nsys.stdin.buffer.read()\n`;
+
+  async function reject(body: string): Promise<unknown> {
+    const synapse = createSynapse();
+    await synapse.spawn(createFolder({ 'main.py': script(body) }), 'main');
+    return synapse.call('x').catch((reason: unknown) => reason);
+  }
+
+  test('a length of 4 GiB is refused before memory is taken', async () => {
+    const before = process.memoryUsage().rss;
+    const error = await reject('sys.stdout.buffer.write(b"\\xff\\xff\\xff\\xff1234")');
+    expect(error).toMatchObject({ name: 'ProtocolError', code: 'FRAME_TOO_LARGE' });
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 << 20);
+  });
+
+  test('bytes that are no value', async () => {
+    const error = await reject('sys.stdout.buffer.write(b"\\x01\\0\\0\\0\\xc1")');
+    expect(error).toMatchObject({ name: 'ProtocolError', code: 'PROTOCOL' });
+  });
+
+  test('half a frame, then nothing more', async () => {
+    const error = await reject('sys.stdout.buffer.write(b"\\x09\\0\\0\\0ab"); sys.stdout.buffer.flush(); import os; os._exit(0)');
+    expect(error).toMatchObject({ code: 'WORKER_EXITED', exitCode: 0 });
+  });
+});
+
+test('nothing of the user’s printing, at any level, gets into the frames', async () => {
+  const synapse = await spawnModule(`
+    import ctypes, os, subprocess, sys
+    from synapse import handler
+
+    libc = ctypes.CDLL(None)
+
+    @handler(default=True)
+    def main(x):
+        print("print", x)
+        sys.stdout.buffer.write(b"bytes\\n")
+        os.write(1, b"write\\n")
+        libc.puts(b"puts")
+        libc.fflush(None)
+        if x == 0:
+            subprocess.run(["echo", "echo"])
+        return x
+  `);
+  const texts: string[] = [];
+  synapse.on('log', ({ stream, text }) => stream === 'stdout' && texts.push(text));
+  const inputs = Array.from({ length: 1000 }, (_, index) => index);
+  expect(await Promise.all(inputs.map((input) => synapse.call(input)))).toEqual(inputs);
+  await synapse.dispose();
+  const all = texts.join('');
+  for (const word of ['bytes', 'write', 'puts']) expect(all.split(word)).toHaveLength(1001);
+  expect(all).toContain('print 999\n');
+  expect(all).toContain('echo\n');
+});
+
+test('a folder of ours is not littered', () => {
+  expect(existsSync(join(process.cwd(), 'nowhere'))).toBe(false);
+});

@@ -1,0 +1,189 @@
+/** However Node ends, no Python is left; and Node ends when there is nothing left to do. */
+
+import { describe, expect, test } from '@jest/globals';
+import { runNode } from '../support/child.js';
+import { createFolder, isAlive, until } from '../support/modules.js';
+
+const MODULE = `
+  import ctypes, os, subprocess, sys, time
+  from synapse import handler
+
+  @handler
+  def pids():
+      child = subprocess.Popen(["sleep", "300"])
+      apart = subprocess.Popen(["sleep", "300"], start_new_session=True)
+      return [os.getpid(), child.pid, apart.pid]
+
+  @handler
+  def nothing():
+      pass
+
+  @handler
+  def spin():
+      while True:
+          pass
+
+  @handler
+  def hold():
+      # A C call that does not let go of the GIL.
+      ctypes.PyDLL(None).sleep(300)
+`;
+
+const START = `
+  const instance = new Synapse(python);
+  const start = async () => {
+    await instance.spawn(folder, 'main');
+    console.log('pids ' + JSON.stringify(await instance.invoke('pids')));
+  };
+`;
+
+async function allGone(pids: string): Promise<void> {
+  const list = JSON.parse(pids) as number[];
+  expect(list).toHaveLength(3);
+  await until(() => !list.some(isAlive));
+}
+
+describe('no Python outlives Node', () => {
+  test.each([
+    ['process.exit()', 'process.exit(7)', 7],
+    ['an uncaught throw', 'setImmediate(() => { throw new Error("uncaught") })', 1],
+    ['SIGTERM', 'process.kill(process.pid, "SIGTERM")', 'SIGTERM'],
+    ['SIGKILL', 'process.kill(process.pid, "SIGKILL")', 'SIGKILL'],
+  ])('that ends by %s', async (_, end, code) => {
+    const folder = createFolder({ 'main.py': MODULE });
+    const node = runNode(`${START} start().then(() => { ${end} });`, folder);
+    const pids = await node.line('pids ');
+    expect(await node.ended).toBe(code);
+    await allGone(pids);
+  });
+
+  test.each(['spin', 'hold'])('killed while a handler is in %s', async (handler) => {
+    const folder = createFolder({ 'main.py': MODULE });
+    const node = runNode(
+      `${START} start().then(() => {
+        instance.invoke('${handler}').catch(() => {});
+        setTimeout(() => process.kill(process.pid, 'SIGKILL'), 100);
+      });`,
+      folder,
+    );
+    const pids = await node.line('pids ');
+    expect(await node.ended).toBe('SIGKILL');
+    await allGone(pids);
+  });
+
+  test('killed while Python starts', async () => {
+    const folder = createFolder({ 'main.py': `import time\ntime.sleep(300)\n` });
+    const node = runNode(
+      `const instance = new Synapse(python);
+       instance.on('worker:start', ({ pid }) => {
+         console.log('pid ' + pid);
+         setTimeout(() => process.kill(process.pid, 'SIGKILL'), 50);
+       });
+       instance.spawn(folder, 'main');`,
+      folder,
+    );
+    const pid = Number(await node.line('pid '));
+    expect(await node.ended).toBe('SIGKILL');
+    await until(() => !isAlive(pid));
+  });
+
+  test('that is interrupted from the terminal: workers see no KeyboardInterrupt', async () => {
+    const folder = createFolder({ 'main.py': MODULE });
+    const node = runNode(
+      `${START} start().then(() => {
+        process.on('SIGINT', async () => {
+          console.log('still ' + JSON.stringify((await instance.invoke('pids')).length));
+          await instance.dispose();
+          console.log('done ');
+        });
+        console.log('ready ');
+      });`,
+      folder,
+    );
+    const pids = await node.line('pids ');
+    await node.line('ready ');
+    node.process.kill('SIGINT');
+    expect(await node.line('still ')).toBe('3');
+    expect(await node.ended).toBe(0);
+    await allGone(pids);
+    expect(node.errors.join('')).toBe('');
+  });
+});
+
+describe('Node ends by itself', () => {
+  const QUIET = 'from synapse import handler\nimport time\n\n@handler\ndef wait(s):\n    time.sleep(s)\n    return "waited"\n';
+
+  test('after dispose', async () => {
+    const folder = createFolder({ 'main.py': QUIET });
+    const node = runNode(
+      `(async () => {
+        const instance = new Synapse(python);
+        await instance.spawn(folder, 'main');
+        await instance.invoke('wait', [0]);
+        await instance.dispose();
+        console.log('left ' + JSON.stringify(process.getActiveResourcesInfo()));
+      })();`,
+      folder,
+    );
+    const left = JSON.parse(await node.line('left ')) as string[];
+    expect(left.filter((name) => !/^(PipeWrap|TTYWrap|Immediate)$/.test(name))).toEqual([]);
+    expect(await node.ended).toBe(0);
+  });
+
+  test('with an idle instance that was unref’ed, but not before its calls have settled', async () => {
+    const folder = createFolder({ 'main.py': QUIET });
+    const node = runNode(
+      `(async () => {
+        const instance = new Synapse(python);
+        instance.unref();
+        await instance.spawn(folder, 'main');
+        instance.invoke('wait', [0.2]).then((reply) => console.log('reply ' + reply));
+      })();`,
+      folder,
+    );
+    expect(await node.line('reply ')).toBe('waited');
+    expect(await node.ended).toBe(0);
+  });
+});
+
+describe('in worker_threads', () => {
+  test('each thread has its own, and terminate() in the middle of calls is safe', async () => {
+    const folder = createFolder({ 'main.py': MODULE });
+    const node = runNode(
+      `const { Worker } = require('node:worker_threads');
+       const code = \`
+         const { workerData, parentPort } = require('node:worker_threads');
+         const { Synapse } = require(workerData.path);
+         (async () => {
+           const instance = new Synapse(workerData.python);
+           await instance.spawn(workerData.folder, 'main');
+           parentPort.postMessage(await instance.invoke('pids'));
+           for (;;) await Promise.all([instance.invoke('nothing'), instance.invoke('nothing')]);
+         })();
+       \`;
+       (async () => {
+         const main = new Synapse(python);
+         await main.spawn(folder, 'main');
+         const workerData = { path: packagePath, python, folder };
+         const all = [];
+         for (let round = 0; round < 5; round++) {
+           const threads = [0, 1].map(() => new Worker(code, { eval: true, workerData }));
+           const pids = threads.map((thread) => new Promise((resolve, reject) => {
+             thread.once('message', resolve).once('error', reject);
+           }));
+           all.push(...(await Promise.all(pids)).flat());
+           await Promise.all(threads.map((thread) => thread.terminate()));
+         }
+         console.log('main ' + (await main.invoke('pids')).length);
+         await main.dispose();
+         console.log('pids ' + JSON.stringify(all));
+       })();`,
+      folder,
+    );
+    expect(await node.line('main ')).toBe('3');
+    const pids = JSON.parse(await node.line('pids ')) as number[];
+    expect(await node.ended).toBe(0);
+    expect(pids).toHaveLength(30);
+    await until(() => !pids.some(isAlive));
+  }, 60_000);
+});
