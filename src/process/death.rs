@@ -1,18 +1,17 @@
 //! Tells when a child is dead, without reaping it.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::thread;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
 /// Watches one child. No signal handler is involved, since those belong to the host.
 pub(super) enum Death {
     /// A pidfd, which becomes readable (Linux 5.3).
-    Pidfd(AsyncFd<OwnedFd>),
+    #[cfg(target_os = "linux")]
+    Pidfd(tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>),
     /// Elsewhere, or without a descriptor to spare: a thread that blocks in `waitid(2)`.
     Thread(oneshot::Receiver<()>),
 }
@@ -50,6 +49,7 @@ impl Death {
     pub(super) async fn wait(&mut self) {
         match self {
             // Errors mean that the runtime or the thread is going down.
+            #[cfg(target_os = "linux")]
             Self::Pidfd(pidfd) => drop(pidfd.readable().await),
             Self::Thread(rx) => drop(rx.await),
         }

@@ -18,14 +18,17 @@ for group in $groups; do
   if grep -qs = "$environ" && ! grep -qs "$mark" "$environ"; then continue; fi
   kill -KILL "-$group"
 done
-# Those that left their group are known by their environment. They may be starting others, so look
-# until there are none; one that cannot be killed must not keep us here.
-round=0
-while [ "$round" -lt 200 ]; do
-  found=$(grep -ls "$mark" /proc/[0-9]*/environ) || exit 0
+# Those that left their group are known by their environment. They may be starting others, or be
+# invisible for a moment while they change their program, so look until there are none three times.
+# One that cannot be killed must not keep us here.
+rounds=0
+empty=0
+while [ "$rounds" -lt 200 ] && [ "$empty" -lt 3 ]; do
+  found=$(grep -ls "$mark" /proc/[0-9]*/environ)
+  if [ -z "$found" ]; then empty=$((empty + 1)); else empty=0; fi
   for file in $found; do
     process=${file#/proc/}
     kill -KILL "${process%/environ}"
   done
-  round=$((round + 1))
+  rounds=$((rounds + 1))
 done

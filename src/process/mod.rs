@@ -39,6 +39,8 @@ mod inbox;
 mod launch;
 mod life;
 mod link;
+#[cfg(target_os = "linux")]
+mod marked;
 mod outbox;
 mod pipes;
 mod reactor;
@@ -46,6 +48,7 @@ mod registry;
 mod run;
 mod spawn;
 mod supervisor;
+#[cfg(target_os = "linux")]
 mod sweep;
 mod tail;
 mod unix;

@@ -17,7 +17,9 @@ use crate::process::life::Life;
 use crate::process::outbox::{Drain, Outbox};
 use crate::process::pipes::PipeShare;
 use crate::process::tail::Tail;
-use crate::process::{guard, registry, sweep};
+use crate::process::{guard, registry};
+#[cfg(target_os = "linux")]
+use crate::process::{run, sweep};
 
 /// Most bytes of one read.
 const READ: usize = 64 * 1024;
@@ -104,10 +106,11 @@ impl Supervisor {
         self.last_words(&mut reading);
         self.data.close();
         self.control.close();
-        drop(self.share);
         for drain in drains {
-            drain.abort();
+            // It has been told that its channel is closed.
+            drain.await.ok();
         }
+        drop((self.death, self.share));
         let stderr_tail = reading.tail.text();
         let exited = ExitReport {
             code,
@@ -116,7 +119,8 @@ impl Supervisor {
         };
         report(&*self.observer, ProcessEvent::Exited(exited));
 
-        sweep::sweep(self.life.marker()).await;
+        #[cfg(target_os = "linux")]
+        sweep::sweep(run::Mark::new(self.life.marker(), self.life.pid())).await;
         guard::discharge(self.life.pid());
         registry::remove(&self.life);
         self.life.reap();

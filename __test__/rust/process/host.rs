@@ -1,0 +1,223 @@
+//! A process of its own that has workers, for tests of what must survive it, and of its totals.
+//!
+//! It is this test binary again, told by a variable to play the host.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use synapse::process::{OutputMode, ProcessEvent, kill_all, live};
+
+use crate::process::{launch, start, start_with};
+
+const ROLE: &str = "SYNAPSE_TEST_HOST";
+
+/// Marks the host's own lines among those of the test harness.
+const PREFIX: &str = "host: ";
+
+/// A host that runs; killed when dropped.
+pub(crate) struct Host {
+    process: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Host {
+    pub(crate) fn start(role: &str) -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "process::host::plays_its_role",
+                "--nocapture",
+                "--quiet",
+            ])
+            .env(ROLE, role)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap());
+        Self { process, lines }
+    }
+
+    /// What it says next, word by word.
+    pub(crate) fn line(&mut self) -> Vec<String> {
+        loop {
+            let mut line = String::new();
+            assert!(
+                self.lines.read_line(&mut line).unwrap() > 0,
+                "the host is gone"
+            );
+            if let Some((_, said)) = line.split_once(PREFIX) {
+                return said.split_whitespace().map(str::to_owned).collect();
+            }
+        }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    pub(crate) fn finish(mut self) -> bool {
+        self.process.wait().unwrap().success()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // It may be dead already.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// Says a line to the test that started us.
+fn say(words: &str) {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{PREFIX}{words}").unwrap();
+    stdout.flush().unwrap();
+}
+
+/// Does nothing unless another test has started this binary as its host.
+#[test]
+fn plays_its_role() {
+    let Ok(role) = std::env::var(ROLE) else {
+        return;
+    };
+    let words: Vec<&str> = role.split(' ').collect();
+    match words[..] {
+        ["keep", name] => keep(name),
+        ["exit", name] => exit(name),
+        ["replace"] => replace(),
+        ["churn", rounds] => churn(rounds.parse().unwrap()),
+        ["starve"] => starve(),
+        _ => panic!("unknown role {role}"),
+    }
+}
+
+/// Has a worker until it is killed. Says the worker's marker, and what it says.
+fn keep(name: &str) -> ! {
+    let mut worker = start(name, &[]);
+    let said = String::from_utf8(worker.more_control().to_vec()).unwrap();
+    say(&format!("{} {said}", worker.child.marker()));
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Loses its guard, gets another with the next worker, and then has two families until it is killed.
+fn replace() -> ! {
+    let mut first = start("leaves_children.py", &[]);
+    first.more_control();
+    let guard = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|process| process.unwrap().file_name().to_str()?.parse().ok())
+        .find(|pid: &i32| {
+            std::fs::read_to_string(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.contains("synapse-guard"))
+                && std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+                    let fields = stat.rsplit(')').next().unwrap();
+                    fields.split_whitespace().nth(1) == Some(&std::process::id().to_string())
+                })
+        })
+        .unwrap();
+    let guard = rustix::process::Pid::from_raw(guard).unwrap();
+    rustix::process::kill_process(guard, rustix::process::Signal::KILL).unwrap();
+    crate::process::eventually("the guard is dead", || {
+        !crate::process::is_running(guard.as_raw_nonzero().get().unsigned_abs())
+    });
+    let mut second = start("leaves_children.py", &[]);
+    second.more_control();
+    say(first.child.marker());
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Ends as Node does: kills all it has in an exit handler, and exits without waiting.
+#[expect(clippy::exit, reason = "it is what is tested")]
+fn exit(name: &str) -> ! {
+    let mut worker = start(name, &[]);
+    worker.more_control();
+    say(worker.child.marker());
+    // A handle that is not dropped.
+    std::mem::forget(worker);
+    kill_all();
+    std::process::exit(0);
+}
+
+/// Starts and ends many workers. Says its descriptors, threads and children before and after.
+fn churn(rounds: usize) {
+    let round = |index: usize| {
+        let worker = start("exits_with_code.py", &["0"]);
+        if index.is_multiple_of(2) {
+            worker.child.kill();
+        }
+        worker.exit();
+    };
+    // Whatever is made once and kept.
+    for index in 0..10 {
+        round(index);
+    }
+    totals();
+    for index in 0..rounds {
+        round(index);
+    }
+    totals();
+    assert_eq!(live(), 0);
+}
+
+fn totals() {
+    let count = |path: &str| std::fs::read_dir(path).unwrap().count();
+    let children: usize = std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .map(|task| {
+            let path = task.unwrap().path().join("children");
+            std::fs::read_to_string(path)
+                .unwrap()
+                .split_whitespace()
+                .count()
+        })
+        .sum();
+    say(&format!(
+        "{} {} {children}",
+        count("/proc/self/fd"),
+        count("/proc/self/task")
+    ));
+}
+
+/// Runs out of descriptors, at every one of the steps at which that can happen.
+fn starve() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let count = || std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+    start("exits_with_code.py", &["0"]).exit();
+    let normal = getrlimit(Resource::Nofile);
+    let before = count();
+    let (mut failures, mut successes) = (0, 0);
+    for spare in 0..24 {
+        // Counting has used one itself.
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(before - 1 + spare),
+                ..normal
+            },
+        )
+        .unwrap();
+        let mut launch = launch("exits_with_code.py", &["0"]);
+        launch.stdout = OutputMode::Event;
+        match start_with(launch) {
+            Ok(worker) => {
+                successes += 1;
+                while !matches!(worker.next(), ProcessEvent::Gone) {}
+            }
+            Err(error) => {
+                failures += 1;
+                assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");
+            }
+        }
+        setrlimit(Resource::Nofile, normal).unwrap();
+        assert_eq!(count(), before, "with {spare} to spare");
+    }
+    assert_eq!(start("exits_with_code.py", &["5"]).exit().code, Some(5));
+    say(&format!("{failures} {successes}"));
+}
