@@ -5,5 +5,6 @@
 )]
 
 mod layers;
+mod process;
 mod protocol_hash;
 mod sources;
