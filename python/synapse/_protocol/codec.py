@@ -7,7 +7,7 @@ call them as the codec in C wants them; everyone else calls `encode` and `decode
 from __future__ import annotations
 
 from synapse._protocol import fallback
-from synapse._protocol.values import Extension, reduce, revive
+from synapse._protocol.values import ARRAY, Extension, reduce, revive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ class Codec:
             import ormsgpack
         except ImportError:
             return
-        pack, unpack, wrap = ormsgpack.packb, ormsgpack.unpackb, ormsgpack.Ext
+        pack, unpack, extension = ormsgpack.packb, ormsgpack.unpackb, ormsgpack.Ext
+        # `Ext` takes no negative numbers, which timestamps have, and the timestamps that ormsgpack
+        # makes itself lose fractions of a second. Before 1.13 there are no fragments: then values
+        # with dates are left to the codec in Python.
+        fragment = getattr(ormsgpack, "Fragment", None)
         pack_options = (
             ormsgpack.OPT_NON_STR_KEYS
             | ormsgpack.OPT_PASSTHROUGH_BIG_INT
@@ -64,13 +68,20 @@ class Codec:
 
         def default(value: Any) -> Any:
             plain = reduce(value, pack_part)
-            return wrap(plain.code, plain.data) if type(plain) is Extension else plain
+            if type(plain) is not Extension:
+                return plain
+            if plain.code >= 0:
+                return extension(plain.code, plain.data)
+            if fragment is None:
+                raise TypeError(plain.code)
+            return fragment(fallback.pack(plain))
 
         def pack_part(value: Any) -> bytes:
             return pack(value, default, pack_options)
 
         def ext_hook(code: int, data: bytes) -> Any:
-            return revive(code, data, unpack_part)
+            # Arrays are a handful of values, whatever their size: strictness costs nothing.
+            return revive(code, data, fallback.unpack if code == ARRAY else unpack_part)
 
         def unpack_part(data: bytes) -> Any:
             return unpack(data, ext_hook=ext_hook, option=unpack_options)

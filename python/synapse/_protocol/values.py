@@ -318,6 +318,8 @@ def _revive_timestamp(data: bytes, _unpack: Unpack) -> Any:
         seconds = int.from_bytes(data[4:], "big", signed=True)
     else:
         raise ValueRefused(f"a timestamp of {size} bytes")
+    if nanoseconds >= 1_000_000_000:
+        raise ValueRefused(f"a timestamp with {nanoseconds} nanoseconds in its second")
     try:
         since = timedelta(seconds=seconds, microseconds=nanoseconds // 1000)
         return datetime(1970, 1, 1, tzinfo=timezone.utc) + since
