@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { cpSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { pack, platformManifests } from '../../scripts/lib/pack.mjs';
 import { inModules, inProject } from '../../scripts/lib/project.mjs';
@@ -16,6 +17,14 @@ let installation;
 
 function readJson(path) {
   return JSON.parse(readFileSync(path, 'utf8'));
+}
+
+/** The paths of the files below `folder`, but for what Python compiled. */
+function filesOf(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes('__pycache__'))
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .sort();
 }
 
 before(async () => {
@@ -87,13 +96,12 @@ test('the compiled files require nothing but what is installed', () => {
   assert.deepEqual(strangers, []);
 });
 
-test('the Python package is there, without tests', () => {
-  const files = readdirSync(installed('python'), { recursive: true });
-  assert.ok(files.includes('synapse/__init__.py'));
-  assert.deepEqual(
-    files.filter((name) => /test|__pycache__/.test(name)),
-    [],
-  );
+test('the Python package is there whole, without tests', () => {
+  const wanted = filesOf(inProject('python', 'synapse'));
+  const found = filesOf(installed('python', 'synapse'));
+  assert.ok(found.includes('__init__.py'));
+  assert.deepEqual(found, wanted);
+  assert.ok(!found.some((name) => /test/.test(name)));
 });
 
 test('the main package holds no addon and the platform package little else', () => {

@@ -17,7 +17,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { inProject } from './project.mjs';
 import { must } from './run.mjs';
 
@@ -62,19 +62,11 @@ async function packFolder(folder, target) {
   return join(target, filename);
 }
 
-/** Copies to `stage` what the manifest's `files` name. They hold no patterns but a trailing one. */
+/** Copies to `stage` the files and folders that the manifest's `files` name. */
 function stageFiles(stage, files) {
-  for (const entry of files) {
-    const [folder, pattern] = entry.split('/**/*');
-    if (pattern === undefined) {
-      cpSync(inProject(entry), join(stage, entry), { recursive: true });
-      continue;
-    }
-    for (const name of readdirSync(inProject(folder), { recursive: true })) {
-      if (!name.endsWith(pattern)) continue;
-      mkdirSync(dirname(join(stage, folder, name)), { recursive: true });
-      copyFileSync(inProject(folder, name), join(stage, folder, name));
-    }
+  const isPacked = (path) => basename(path) !== '__pycache__';
+  for (const entry of files.filter((name) => !name.startsWith('!'))) {
+    cpSync(inProject(entry), join(stage, entry), { recursive: true, filter: isPacked });
   }
 }
 
