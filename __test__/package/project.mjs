@@ -69,6 +69,12 @@ export class Project {
     return join(this.#folder, 'user', ...parts);
   }
 
+  /** Writes a file of the project. */
+  write(path, text) {
+    mkdirSync(dirname(this.path(path)), { recursive: true });
+    writeFileSync(this.path(path), text);
+  }
+
   /** Runs a program in the project and gives back its exit code and what it wrote. */
   run(program, ...args) {
     const result = spawnSync(program, args, {

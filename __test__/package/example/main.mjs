@@ -1,6 +1,0 @@
-import { Synapse } from '@himalaya-quant/synapse';
-
-const synapse = new Synapse();
-await synapse.spawn('./python_module', 'main');
-console.log(await synapse.invoke('add', [1, 2]));
-await synapse.dispose();
