@@ -69,6 +69,19 @@ class Interrupter:
         self._knock()
         self._watchdog.wake()
 
+    def checkpoint(self) -> None:
+        """Raises `Cancelled` if the call that the main thread runs is to be interrupted."""
+        running = self._worker.running[0]
+        if self._wanted and running > 0 and get_ident() == self._main:
+            self._raise_wanted(running)
+
+    def _raise_wanted(self, running: int) -> None:
+        wanted = self._wanted
+        if wanted in (running, STOP):
+            self._wanted = 0
+            reason = "the worker stops" if wanted == STOP else "the call was cancelled"
+            raise Cancelled(reason)
+
     def finish(self) -> None:
         """From now on nothing is interrupted: the worker ends."""
         self.stop_seen = True
@@ -100,11 +113,8 @@ class Interrupter:
                 self.stop_seen = True
                 raise Wake
             return
-        wanted = self._wanted
-        if wanted and running and wanted in (running, STOP) and self._is_in_user_code(frame):
-            self._wanted = 0
-            reason = "the worker stops" if wanted == STOP else "the call was cancelled"
-            raise Cancelled(reason)
+        if self._wanted and running and self._is_in_user_code(frame):
+            self._raise_wanted(running)
 
     def _on_terminate(self, number: int, frame: FrameType | None) -> None:
         # A second SIGTERM ends the process whatever it does.

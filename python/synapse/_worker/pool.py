@@ -88,6 +88,7 @@ class Pool:
         self._unwanted: set[int] = set()
         self._drivers = driver_codes()
         watchdog.tasks.append(self._interrupt_unwanted)
+        worker.checkpoint = self._checkpoint
 
     def __len__(self) -> int:
         return len(self._open)
@@ -211,6 +212,16 @@ class Pool:
             close = getattr(items, "close", None)
             if close is not None:
                 close()
+
+    def _checkpoint(self) -> None:
+        request = current.get()
+        if request is None:
+            return
+        with self._lock:
+            if request.call not in self._unwanted or self._running.get(request.call) != get_ident():
+                return
+            self._unwanted.discard(request.call)
+        raise Cancelled("the call was cancelled")
 
     # --------------------------------------------------------------------------- in the watchdog
 

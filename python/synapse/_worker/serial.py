@@ -74,6 +74,7 @@ class Serial:
         interrupter.drivers.update((*driver_codes(), Serial.serve.__code__))
         watchdog.tasks.append(self._flush_burst)
         worker.on_cancel = self._on_cancel
+        worker.checkpoint = interrupter.checkpoint
         provide(self._context)
 
     # ------------------------------------------------------------------------------- the hot loop

@@ -56,6 +56,9 @@ class Worker(Backend):
         self.ready = False
         #: Whether log frames may go on the data channel: hello was sent, for frames with ids.
         self.framed = False
+        #: Raises `Cancelled` if the call that the current thread runs is to be interrupted: for
+        #: code of ours that the user's code calls, and in which it cannot be interrupted.
+        self.checkpoint: Callable[[], None] = _nothing
         #: The number of calls in flight, for the heartbeat.
         self.count_calls: Callable[[], int] = lambda: 1 if self.running[0] > 0 else 0
         #: The call that the current thread or task works for, for logs.
@@ -134,6 +137,10 @@ class Worker(Backend):
             self.data.send(payload)
         else:
             self.control.send(payload)
+
+
+def _nothing() -> None:
+    """Nothing is interrupted yet."""
 
 
 def clean(text: str) -> str:

@@ -89,6 +89,8 @@ class LogWriter(io.TextIOWrapper, Holder):
                 self._emit()
             elif self._watchdog.asleep:
                 self._watchdog.wake()
+        if self._worker.cancelled:
+            self._worker.checkpoint()
         return size
 
     def flush(self) -> None:

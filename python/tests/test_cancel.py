@@ -1,0 +1,220 @@
+"""Cancelling a call, wherever it is."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+SOURCE = """
+import asyncio, os, threading, time
+import synapse
+from synapse import context, handler
+
+log = []
+
+@handler
+def echo(value): return value
+
+@handler
+def spin(_):
+    try:
+        while True:
+            pass
+    finally:
+        log.append("spin")
+
+@handler
+def sleep(seconds):
+    with_cleanup = True
+    try:
+        time.sleep(seconds)
+    except synapse.Cancelled as error:
+        log.append(str(error))
+        raise
+    return seconds
+
+@handler
+def doze(_):
+    while True:
+        time.sleep(0.01)
+
+@handler
+def stubborn(_):
+    while True:
+        try:
+            time.sleep(0.01)
+        except Exception:
+            pass
+
+@handler
+def noisy(_):
+    while True:
+        print("x" * 50, flush=True)
+
+@handler
+def spotted(_):
+    deadline = time.monotonic() + 5
+    while not context().cancelled and time.monotonic() < deadline:
+        pass
+    return context().cancelled
+
+@handler
+async def wait(seconds):
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        log.append("wait")
+        raise
+
+@handler
+def logged(_): return list(log)
+"""
+SYNCHRONOUS = SOURCE.replace("async def wait", "def wait_unused").replace(
+    "        await asyncio.sleep(seconds)", "        pass"
+)
+
+
+@pytest.fixture
+def worker(start):
+    return start(SYNCHRONOUS).ready()
+
+
+def is_cancelled(frame):
+    return frame.kind == "error" and frame.value["type"] == "synapse.Cancelled"
+
+
+@pytest.mark.parametrize("name", ["spin", "sleep", "stubborn", "doze"])
+def test_a_running_call_is_interrupted(worker, name):
+    call = worker.send(name, 1e6)
+    time.sleep(0.2)
+    worker.cancel(call)
+    assert is_cancelled(worker.reply(call))
+    assert worker.call("echo", "alive") == "alive"
+
+
+def test_cleanup_runs_and_knows_why(worker):
+    for name in ("spin", "sleep"):
+        call = worker.send(name, 1e6)
+        time.sleep(0.1)
+        worker.cancel(call)
+        assert is_cancelled(worker.reply(call))
+    assert worker.call("logged") == ["spin", "the call was cancelled"]
+
+
+def test_a_call_that_has_not_begun_is_skipped(worker):
+    running, one = worker.frame("sleep", 0.3)
+    waiting, two = worker.frame("spin", None)
+    behind, three = worker.frame("echo", 1)
+    worker.write(one + two + three)
+    worker.cancel(waiting)
+    assert worker.reply(running).kind == "response"
+    assert is_cancelled(worker.reply(waiting))
+    assert worker.reply(behind).value == 1
+    assert worker.call("logged") == []
+
+
+def test_cancel_may_come_before_the_request(worker):
+    call, data = worker.frame("spin", None)
+    worker.cancel(call)
+    time.sleep(0.05)
+    worker.write(data)
+    assert is_cancelled(worker.reply(call))
+
+
+def test_a_late_cancel_harms_nobody(worker):
+    for _ in range(50):
+        call = worker.send("echo", 1)
+        worker.cancel(call)
+        found = worker.reply(call)
+        assert found.kind == "response" or is_cancelled(found)
+    time.sleep(0.3)
+    for _ in range(5):
+        assert worker.call("echo", 2) == 2
+    # The id of a cancelled call that is over may be used again.
+    assert worker.call("echo", 3, call=call) == 3
+
+
+def test_output_frames_are_whole_when_a_printing_call_is_interrupted(worker):
+    for _ in range(20):
+        call = worker.send("noisy")
+        while worker.receive().kind != "log":
+            pass
+        worker.cancel(call)
+        while (found := worker.receive()).kind == "log":
+            assert set(found.value["text"]) <= {"x", "\n"}
+        assert is_cancelled(found)
+        worker._logs = []
+    assert worker.call("echo", 1) == 1
+
+
+@pytest.mark.parametrize("mode", ["threads", "async"])
+class TestThreads:
+    @pytest.fixture
+    def worker(self, start, mode):
+        return start(SOURCE if mode == "async" else SYNCHRONOUS, mode=mode, concurrency=2).ready()
+
+    @pytest.mark.parametrize("name", ["spin", "stubborn", "doze"])
+    def test_a_synchronous_call_is_interrupted(self, worker, name):
+        call = worker.send(name)
+        other = worker.send("sleep", 0.5)
+        time.sleep(0.2)
+        worker.cancel(call)
+        assert is_cancelled(worker.reply(call))
+        assert worker.reply(other).value == 0.5
+
+    def test_a_call_that_waits_for_a_thread_is_skipped(self, worker):
+        first, second = worker.send("sleep", 0.4), worker.send("sleep", 0.4)
+        third = worker.send("spin")
+        time.sleep(0.1)
+        worker.cancel(third)
+        kinds = {}
+        for _ in range(3):
+            found = worker.receive()
+            kinds[found.call] = found
+        assert kinds[first].kind == kinds[second].kind == "response"
+        assert is_cancelled(kinds[third])
+        assert worker.call("logged") == []
+
+    def test_output_frames_stay_whole(self, worker):
+        for _ in range(10):
+            call = worker.send("noisy")
+            while worker.receive().kind != "log":
+                pass
+            worker.cancel(call)
+            while (found := worker.receive()).kind == "log":
+                assert set(found.value["text"]) <= {"x", "\n"}
+            assert is_cancelled(found)
+        assert worker.call("echo", 1) == 1
+
+    def test_the_context_shows_it(self, worker):
+        call = worker.send("spotted")
+        time.sleep(0.1)
+        worker.cancel(call)
+        found = worker.reply(call)
+        assert is_cancelled(found) or found.value is True
+
+
+class TestCoroutines:
+    @pytest.fixture(params=["async", "serial"])
+    def worker(self, request, start):
+        return start(SOURCE, mode=request.param, concurrency=1).ready()
+
+    def test_a_running_coroutine_gets_cancelled_error(self, worker):
+        call = worker.send("wait", 1e6)
+        time.sleep(0.2)
+        worker.cancel(call)
+        found = worker.reply(call)
+        assert found.value["type"] in ("asyncio.exceptions.CancelledError", "synapse.Cancelled")
+        assert worker.call("logged") == ["wait"]
+
+    def test_one_that_waits_is_skipped(self, worker):
+        running, waiting = worker.send("wait", 0.3), worker.send("wait", 1e6)
+        worker.cancel(waiting)
+        kinds = {}
+        for _ in range(2):
+            found = worker.receive()
+            kinds[found.call] = found
+        assert kinds[running].kind == "response"
+        assert is_cancelled(kinds[waiting])
+        assert worker.call("logged") == []
