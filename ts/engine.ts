@@ -73,6 +73,8 @@ export class Engine {
   /** Whether the user wants Node to stay up for idle workers. */
   #referenced = true;
   readonly #flush = (): void => this.#submit();
+  /** Its `then` costs a third of `queueMicrotask`, which makes an async resource of each task. */
+  readonly #turn = Promise.resolve();
 
   /** @param observer told of everything but answers; called on this thread, never during a call */
   constructor(config: NativeConfig, observer: (event: EngineEvent) => void) {
@@ -80,8 +82,8 @@ export class Engine {
     this.#observer = observer;
     this.#decoder = new Decoder({ depth: config.depthLimit });
     this.#writer = this.#createWriter();
-    this.#native = createEngine(() => {
-      this.#native.poll(this.#table);
+    this.#native = createEngine(this.#table, () => {
+      this.#native.poll();
       this.#settle(undefined, false);
     });
   }
@@ -111,7 +113,7 @@ export class Engine {
       if (this.#writer.position >= FLUSH_BYTES) this.#submit();
       else if (!this.#flushing) {
         this.#flushing = true;
-        queueMicrotask(this.#flush);
+        void this.#turn.then(this.#flush);
       }
     });
   }
@@ -119,7 +121,7 @@ export class Engine {
   /** Rejects all calls and stops all workers; `stopped` follows. */
   stop(): void {
     this.#submit();
-    this.#native.stop(this.#table);
+    this.#native.stop();
     this.#settle(undefined, false);
   }
 
@@ -204,9 +206,9 @@ export class Engine {
     try {
       const failure = this.#encode(id, target, options);
       if (failure === undefined) {
-        this.#native.submit(this.#writer.buffer, this.#writer.position, this.#table);
+        this.#native.submit(this.#writer.buffer, this.#writer.position);
         // What that settled is taken with the next answer: this code may run inside a value.
-        queueMicrotask(() => this.#settle(undefined, false));
+        void this.#turn.then(() => this.#settle(undefined, false));
       }
       return failure;
     } finally {
@@ -235,7 +237,7 @@ export class Engine {
     this.#flushing = false;
     const writer = this.#writer;
     if (writer.position === 0) return;
-    this.#native.submit(writer.buffer, writer.position, this.#table);
+    this.#native.submit(writer.buffer, writer.position);
     writer.clear(KEEP_BYTES);
     this.#settle(undefined, false);
   }
@@ -245,7 +247,7 @@ export class Engine {
     if (call === undefined) return;
     call.reject(reason);
     this.#submit();
-    this.#native.cancel(id, this.#table);
+    this.#native.cancel(id);
     this.#settle(undefined, false);
   }
 
@@ -329,7 +331,7 @@ export class Engine {
     this.#wakeAt = at;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#native.poll(this.#table);
+      this.#native.poll();
       this.#settle(undefined, false);
     }, wake - 1);
     if (!this.#referenced && this.#pending.size === 0) this.#timer.unref();
@@ -363,7 +365,7 @@ export class Engine {
         let start = 0;
         do {
           const rest = start === 0 ? buffer : buffer.subarray(start);
-          this.#native.received(worker, rest, end - start, this.#table);
+          this.#native.received(worker, rest, end - start);
           progress.consumed = this.#table[table.CONSUMED] as number;
           progress.need = this.#table[table.NEED] as number;
           this.#settle(rest, owned);
@@ -373,7 +375,7 @@ export class Engine {
         return progress;
       },
       end: () => {
-        this.#native.closed(worker, this.#table);
+        this.#native.closed(worker);
         this.#settle(undefined, false);
       },
     });

@@ -32,6 +32,8 @@ export class Link {
   readonly #reader: LinkReader;
   #buffer = this.#shared;
   #filled = 0;
+  /** What the socket reads into. */
+  #current: Buffer | undefined;
   #ended = false;
 
   /** @param fd a readable descriptor, which the link closes */
@@ -42,7 +44,7 @@ export class Link {
       readable: true,
       writable: false,
       onread: {
-        buffer: () => this.#buffer.subarray(this.#filled),
+        buffer: () => this.#next(),
         callback: (count) => this.#read(count),
       },
     };
@@ -65,6 +67,14 @@ export class Link {
   destroy(): void {
     this.#ended = true;
     this.#socket.destroy();
+  }
+
+  /** Where to read next. Nothing tells the socket to go on with what it has. */
+  #next(): Buffer {
+    const next = this.#filled === 0 ? this.#buffer : this.#buffer.subarray(this.#filled);
+    if (next === this.#current) return undefined as unknown as Buffer;
+    this.#current = next;
+    return next;
   }
 
   #read(count: number): boolean {

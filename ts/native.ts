@@ -11,17 +11,17 @@ export interface NativeEngine {
   /** Prepares the environment and starts workers. The outcome comes as an event. */
   start(config: string): void;
   /** Takes the frames in `buffer` up to `end`. */
-  submit(buffer: Uint8Array, end: number, table: Uint32Array): void;
+  submit(buffer: Uint8Array, end: number): void;
   /** Takes what a worker sent: the bytes of `buffer` up to `end`. */
-  received(worker: number, buffer: Uint8Array, end: number, table: Uint32Array): void;
+  received(worker: number, buffer: Uint8Array, end: number): void;
   /** A worker's data channel is at its end. */
-  closed(worker: number, table: Uint32Array): void;
+  closed(worker: number): void;
   /** Takes what happened on other threads, and lets due timers fire. */
-  poll(table: Uint32Array): void;
+  poll(): void;
   /** The caller has given a call up. */
-  cancel(id: number, table: Uint32Array): void;
+  cancel(id: number): void;
   /** Rejects all calls and stops all workers. */
-  stop(table: Uint32Array): void;
+  stop(): void;
   /** Ends all processes at once, without a word. */
   kill(): void;
   /** What happened since the last time: a JSON array of events. */
@@ -33,7 +33,7 @@ export interface NativeEngine {
 }
 
 interface Binding {
-  readonly NativeEngine: new (wake: () => void) => NativeEngine;
+  readonly NativeEngine: new (table: Uint32Array, wake: () => void) => NativeEngine;
   readonly resolvePython: (spec: string) => Promise<string>;
 }
 
@@ -47,7 +47,10 @@ function load(): Binding {
 
 const binding = load();
 
-/** Makes an engine. `wake` is called on this thread when {@link NativeEngine.poll} has work. */
-export function createEngine(wake: () => void): NativeEngine {
-  return new binding.NativeEngine(wake);
+/**
+ * Makes an engine. Every call fills in `table`, which is its own; `wake` is called on this thread when
+ * {@link NativeEngine.poll} has work.
+ */
+export function createEngine(table: Uint32Array, wake: () => void): NativeEngine {
+  return new binding.NativeEngine(table, wake);
 }

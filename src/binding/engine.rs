@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{
-    Error, Function, Result, Status, Uint8ArraySlice, Uint32ArraySlice,
-};
+use napi::bindgen_prelude::{Error, Function, Result, Status, Uint8ArraySlice, Uint32Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 
@@ -15,16 +13,27 @@ use crate::ids::{CallId, WorkerId};
 
 /// One engine and its processes.
 #[napi]
-#[derive(Debug)]
 pub struct NativeEngine {
     driver: NodeDriver,
+    /// Where answers go. Held, not handed in with each call: looking at a typed array costs as much
+    /// as scheduling a call.
+    table: Uint32Array,
+}
+
+impl std::fmt::Debug for NativeEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NativeEngine")
+            .field("driver", &self.driver)
+            .finish_non_exhaustive()
+    }
 }
 
 #[napi]
 impl NativeEngine {
-    /// `wake` is called, on the JavaScript thread, when `poll` has work.
+    /// Every call fills in `table`, which is the engine's own. `wake` is called, on the JavaScript
+    /// thread, when `poll` has work.
     #[napi(constructor, catch_unwind)]
-    pub fn new(wake: Function<'_, (), ()>) -> Result<Self> {
+    pub fn new(table: Uint32Array, wake: Function<'_, (), ()>) -> Result<Self> {
         // Weak: it does not keep Node up. Bounded: one pending wake-up stands for all.
         let wake = wake
             .build_threadsafe_function::<()>()
@@ -35,7 +44,10 @@ impl NativeEngine {
             // Full: one is on its way. Closing: nobody is left to be woken.
             let _status: Status = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
         });
-        Ok(Self { driver: NodeDriver::new(wake) })
+        Ok(Self {
+            driver: NodeDriver::new(wake),
+            table,
+        })
     }
 
     /// Prepares the environment and starts workers. The outcome comes as an event.
@@ -50,53 +62,47 @@ impl NativeEngine {
 
     /// Takes the frames in `buffer` up to `end`.
     #[napi(catch_unwind)]
-    pub fn submit(&mut self, buffer: Uint8ArraySlice<'_>, end: u32, table: Uint32ArraySlice<'_>) {
+    pub fn submit(&mut self, buffer: Uint8ArraySlice<'_>, end: u32) {
         let bytes = buffer.get(..end as usize).unwrap_or_default();
         self.driver.submit(bytes);
-        self.answer(table, 0, 0);
+        self.answer(0, 0);
     }
 
     /// Takes what a worker sent: the bytes of `buffer` up to `end`.
     #[napi(catch_unwind)]
-    pub fn received(
-        &mut self,
-        worker: u32,
-        buffer: Uint8ArraySlice<'_>,
-        end: u32,
-        table: Uint32ArraySlice<'_>,
-    ) {
+    pub fn received(&mut self, worker: u32, buffer: Uint8ArraySlice<'_>, end: u32) {
         let bytes = buffer.get(..end as usize).unwrap_or_default();
-        let room = table::room(table.len());
+        let room = table::room(self.table.len());
         let received = self.driver.received(WorkerId(worker), bytes, room);
-        self.answer(table, received.consumed, received.need);
+        self.answer(received.consumed, received.need);
     }
 
     /// A worker's data channel is at its end.
     #[napi(catch_unwind)]
-    pub fn closed(&mut self, worker: u32, table: Uint32ArraySlice<'_>) {
+    pub fn closed(&mut self, worker: u32) {
         self.driver.closed(WorkerId(worker));
-        self.answer(table, 0, 0);
+        self.answer(0, 0);
     }
 
     /// Takes what happened on other threads, and lets due timers fire.
     #[napi(catch_unwind)]
-    pub fn poll(&mut self, table: Uint32ArraySlice<'_>) {
+    pub fn poll(&mut self) {
         self.driver.poll();
-        self.answer(table, 0, 0);
+        self.answer(0, 0);
     }
 
     /// The caller has given a call up.
     #[napi(catch_unwind)]
-    pub fn cancel(&mut self, id: u32, table: Uint32ArraySlice<'_>) {
+    pub fn cancel(&mut self, id: u32) {
         self.driver.cancel(CallId(id));
-        self.answer(table, 0, 0);
+        self.answer(0, 0);
     }
 
     /// Rejects all calls and stops all workers.
     #[napi(catch_unwind)]
-    pub fn stop(&mut self, table: Uint32ArraySlice<'_>) {
+    pub fn stop(&mut self) {
         self.driver.stop();
-        self.answer(table, 0, 0);
+        self.answer(0, 0);
     }
 
     /// Ends all processes at once, without a word.
@@ -123,10 +129,17 @@ impl NativeEngine {
         self.driver.workers().to_string()
     }
 
-    fn answer(&mut self, mut table: Uint32ArraySlice<'_>, consumed: usize, need: usize) {
+    fn answer(&mut self, consumed: usize, need: usize) {
         let wake = self.driver.wake_in();
         let has_news = self.driver.has_news();
-        table::fill(table::numbers(&mut table), self.driver.settled(), consumed, need, wake, has_news);
+        table::fill(
+            table::numbers(&mut self.table),
+            self.driver.settled(),
+            consumed,
+            need,
+            wake,
+            has_news,
+        );
         self.driver.clear();
     }
 }

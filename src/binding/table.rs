@@ -1,7 +1,7 @@
 //! The table through which the engine answers: numbers in memory that JavaScript reads, for one
 //! native call may settle a thousand calls. `ts/wire/table.ts` reads it.
 
-use napi::bindgen_prelude::Uint32ArraySlice;
+use napi::bindgen_prelude::Uint32Array;
 
 use crate::engine::Settled;
 
@@ -19,9 +19,10 @@ pub(super) fn room(length: usize) -> usize {
 
 /// The numbers of a table, to be written.
 #[expect(unsafe_code, reason = "memory of JavaScript is written in place")]
-pub(super) fn numbers<'a>(table: &'a mut Uint32ArraySlice<'_>) -> &'a mut [u32] {
-    // SAFETY: the facade hands each table to one engine only, as the last argument of a synchronous
-    // call: no JavaScript runs and no other slice of it exists until that call returns.
+pub(super) fn numbers(table: &mut Uint32Array) -> &mut [u32] {
+    // SAFETY: the facade hands each table to one engine only, and the engine writes to it within
+    // synchronous calls only: no JavaScript runs and no other slice of it exists meanwhile. The
+    // engine's reference keeps the memory, and the facade never transfers it.
     unsafe { table.as_mut() }
 }
 
@@ -36,9 +37,17 @@ pub(super) fn fill(
 ) {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     // A timer of more than 2^31 ms would fire at once in Node.
-    let wake = wake.map_or(0, |ms| u32::try_from(ms + 1).unwrap_or(u32::MAX).min(1 << 31));
+    let wake = wake.map_or(0, |ms| {
+        u32::try_from(ms + 1).unwrap_or(u32::MAX).min(1 << 31)
+    });
     let flags = if has_events { HAS_EVENTS } else { 0 };
-    let head = [number(settled.len()), flags, number(consumed), number(need), wake];
+    let head = [
+        number(settled.len()),
+        flags,
+        number(consumed),
+        number(need),
+        wake,
+    ];
     for (slot, value) in table.iter_mut().zip(head) {
         *slot = value;
     }

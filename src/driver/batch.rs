@@ -82,7 +82,13 @@ mod tests {
 
     fn request(id: u32, payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len()).unwrap();
-        let header = Header { payload: length, kind: Kind::Request, flags: 0, handler: 3, id };
+        let header = Header {
+            payload: length,
+            kind: Kind::Request,
+            flags: 0,
+            handler: 3,
+            id,
+        };
         [header.to_bytes().as_slice(), payload].concat()
     }
 
@@ -97,7 +103,12 @@ mod tests {
 
     #[test]
     fn options_apply_to_the_next_call_only() {
-        let bytes = [request(1, b"a"), options(1.5, -2, 7, 1), request(2, b""), request(3, b"cc")];
+        let bytes = [
+            request(1, b"a"),
+            options(1.5, -2, 7, 1),
+            request(2, b""),
+            request(3, b"cc"),
+        ];
         let bytes = bytes.concat();
         let calls: Vec<_> = Batch::new(&bytes, Time(100)).collect();
         let ids: Vec<_> = calls.iter().map(|call| call.id.0).collect();

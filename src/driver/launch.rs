@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::driver::options::{InheritEnv, Output, SpawnOptions};
 use crate::environ::{
-    Entry, Environment, EnvironSpec, Inherit, Installer, Lookup, Progress, Surroundings, Target,
+    Entry, EnvironSpec, Environment, Inherit, Installer, Lookup, Progress, Surroundings, Target,
     Variables, WorkerEnv, worker_env,
 };
 use crate::error::{ErrorCode, Failure};
@@ -61,10 +61,7 @@ struct BootLimits {
 }
 
 /// Checks the target, prepares its environment and composes the command line of its workers.
-pub async fn prepare(
-    options: SpawnOptions,
-    progress: &dyn Progress,
-) -> Result<Prepared, Failure> {
+pub async fn prepare(options: SpawnOptions, progress: &dyn Progress) -> Result<Prepared, Failure> {
     let installer = installer(&options.installer)?;
     let lookup = match (&options.requirements, installer) {
         (Some(file), _) => Lookup::File(Path::new(file)),
@@ -92,9 +89,10 @@ fn installer(name: &str) -> Result<Installer, Failure> {
         "uv" => Ok(Installer::Uv),
         "pip" => Ok(Installer::Pip),
         "none" => Ok(Installer::None),
-        other => {
-            Err(Failure::new(ErrorCode::InstallFailed, format!("unknown installer \"{other}\"")))
-        }
+        other => Err(Failure::new(
+            ErrorCode::InstallFailed,
+            format!("unknown installer \"{other}\""),
+        )),
     }
 }
 
@@ -116,9 +114,9 @@ impl Prepared {
     ) -> Result<Self, Failure> {
         let (module, function) = match &target.entry {
             Entry::File(_) => (None, None),
-            Entry::Function { module, function, .. } => {
-                (Some(module.as_str()), Some(function.as_str()))
-            }
+            Entry::Function {
+                module, function, ..
+            } => (Some(module.as_str()), Some(function.as_str())),
         };
         let file = match &target.entry {
             Entry::File(file) => Some(file.as_path()),
@@ -136,7 +134,10 @@ impl Prepared {
             protocol: &options.protocol,
             mode: &options.mode,
             concurrency: options.concurrency,
-            limits: BootLimits { frame: options.frame_limit, depth: options.depth_limit },
+            limits: BootLimits {
+                frame: options.frame_limit,
+                depth: options.depth_limit,
+            },
             heartbeat_ms: options.heartbeat_ms.unwrap_or(0.0),
             parent: options.node_parent,
             strict_values: true,
@@ -144,7 +145,10 @@ impl Prepared {
             stderr: options.stderr,
         };
         let boot = serde_json::to_string(&boot).map_err(|error| {
-            Failure::new(ErrorCode::StartFailed, format!("the directory's name: {error}"))
+            Failure::new(
+                ErrorCode::StartFailed,
+                format!("the directory's name: {error}"),
+            )
         })?;
         let inherit = match &options.inherit_env {
             InheritEnv::Switch(true) => Inherit::All,
@@ -166,7 +170,10 @@ impl Prepared {
         Ok(Self {
             environment,
             args: vec![OsString::from("-u"), launcher, OsString::from(boot)],
-            env: variables.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect(),
+            env: variables
+                .iter()
+                .map(|(n, v)| (n.to_owned(), v.to_owned()))
+                .collect(),
             cwd,
             stdout: options.stdout,
             stderr: options.stderr,

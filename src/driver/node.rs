@@ -86,9 +86,7 @@ enum News {
         step: Step,
     },
     #[serde(rename = "prepared")]
-    Prepared {
-        environment: Value,
-    },
+    Prepared { environment: Value },
     #[serde(rename = "worker:start")]
     WorkerStart { worker: WorkerId, pid: u32, fd: i32 },
 }
@@ -114,7 +112,9 @@ impl Observer for ChildObserver {
 
 impl std::fmt::Debug for NodeDriver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NodeDriver").field("engine", &self.engine).finish_non_exhaustive()
+        f.debug_struct("NodeDriver")
+            .field("engine", &self.engine)
+            .finish_non_exhaustive()
     }
 }
 
@@ -134,7 +134,11 @@ impl NodeDriver {
             actions: Actions::default(),
             news: Vec::new(),
             inbox,
-            post: Post { sender, wake, woken: Arc::new(AtomicBool::new(false)) },
+            post: Post {
+                sender,
+                wake,
+                woken: Arc::new(AtomicBool::new(false)),
+            },
         }
     }
 
@@ -155,7 +159,9 @@ impl NodeDriver {
     /// The calls of one tick.
     pub fn submit(&mut self, bytes: &[u8]) {
         let now = self.now();
-        let Some(engine) = &mut self.engine else { return };
+        let Some(engine) = &mut self.engine else {
+            return;
+        };
         for call in Batch::new(bytes, now) {
             engine.submit(now, &call, &mut self.actions);
         }
@@ -166,7 +172,10 @@ impl NodeDriver {
     pub fn received(&mut self, worker: WorkerId, bytes: &[u8], room: usize) -> Received {
         let now = self.now();
         let Some(engine) = &mut self.engine else {
-            return Received { consumed: bytes.len(), need: 4 };
+            return Received {
+                consumed: bytes.len(),
+                need: 4,
+            };
         };
         let received = engine.received(now, worker, bytes, room, &mut self.actions);
         self.carry_out(now);
@@ -240,7 +249,13 @@ impl NodeDriver {
 
     /// The workers as JSON.
     pub fn workers(&self) -> Value {
-        json(&self.engine.as_ref().map(Engine::workers).unwrap_or_default())
+        json(
+            &self
+                .engine
+                .as_ref()
+                .map(Engine::workers)
+                .unwrap_or_default(),
+        )
     }
 
     fn now(&self) -> Time {
@@ -264,7 +279,9 @@ impl NodeDriver {
             Message::Progress(step) => self.tell(&News::Setup { step }),
             Message::Prepared(Ok(prepared)) => {
                 self.preparing = None;
-                self.tell(&News::Prepared { environment: prepared.describe() });
+                self.tell(&News::Prepared {
+                    environment: prepared.describe(),
+                });
                 self.prepared = Some(Arc::new(prepared));
                 self.with_engine(|engine, now, actions| engine.start(now, actions));
             }
@@ -295,11 +312,18 @@ impl NodeDriver {
             self.tell(&News::WorkerStart { worker, pid, fd });
         }
         // Told to go before it was there: the engine's command has found no process.
-        let wanted = self.engine.as_ref().is_some_and(|engine| engine.wants(worker));
+        let wanted = self
+            .engine
+            .as_ref()
+            .is_some_and(|engine| engine.wants(worker));
         if !wanted {
             child.kill();
         }
-        let running = Running { child, stdout: Utf8::default(), stderr: Utf8::default() };
+        let running = Running {
+            child,
+            stdout: Utf8::default(),
+            stderr: Utf8::default(),
+        };
         self.children.insert(worker, running);
     }
 
@@ -314,7 +338,8 @@ impl NodeDriver {
             ProcessEvent::ControlClosed | ProcessEvent::LinkBroken => {}
             ProcessEvent::Output { stream, bytes } => self.output(worker, stream, &bytes),
             ProcessEvent::OutputDropped { stream, bytes } => {
-                let text = format!("[{bytes} bytes of output were dropped: the listener is too slow]\n");
+                let text =
+                    format!("[{bytes} bytes of output were dropped: the listener is too slow]\n");
                 self.log(worker, stream, text);
             }
             ProcessEvent::Drained => {
@@ -333,7 +358,9 @@ impl NodeDriver {
     }
 
     fn output(&mut self, worker: WorkerId, stream: OutputStream, bytes: &Chunk) {
-        let Some(running) = self.children.get_mut(&worker) else { return };
+        let Some(running) = self.children.get_mut(&worker) else {
+            return;
+        };
         let text = match stream {
             OutputStream::Stdout => running.stdout.push(bytes),
             OutputStream::Stderr => running.stderr.push(bytes),
@@ -342,7 +369,9 @@ impl NodeDriver {
     }
 
     fn flush_output(&mut self, worker: WorkerId) {
-        let Some(running) = self.children.get_mut(&worker) else { return };
+        let Some(running) = self.children.get_mut(&worker) else {
+            return;
+        };
         let (stdout, stderr) = (running.stdout.finish(), running.stderr.finish());
         self.log(worker, OutputStream::Stdout, stdout);
         self.log(worker, OutputStream::Stderr, stderr);
@@ -357,7 +386,13 @@ impl NodeDriver {
             OutputStream::Stderr => "stderr",
         };
         let stream = stream.to_owned();
-        let event = Event::Log { worker, stream, text, call_id: None, about: Map::new() };
+        let event = Event::Log {
+            worker,
+            stream,
+            text,
+            call_id: None,
+            about: Map::new(),
+        };
         self.news.push(json(&event));
     }
 
@@ -395,14 +430,23 @@ impl NodeDriver {
     }
 
     fn flush(&mut self, now: Time, worker: WorkerId) {
-        let Some(engine) = &mut self.engine else { return };
-        let Some(outbox) = engine.outbox(worker) else { return };
-        let Some(running) = self.children.get(&worker) else { return };
+        let Some(engine) = &mut self.engine else {
+            return;
+        };
+        let Some(outbox) = engine.outbox(worker) else {
+            return;
+        };
+        let Some(running) = self.children.get(&worker) else {
+            return;
+        };
         if outbox.is_empty() {
             return;
         }
         let written = if outbox.len() >= HAND_OVER {
-            running.child.data.write_owned(Box::new(std::mem::take(outbox)))
+            running
+                .child
+                .data
+                .write_owned(Box::new(std::mem::take(outbox)))
         } else {
             let written = running.child.data.write(outbox);
             outbox.clear();
@@ -448,7 +492,10 @@ impl NodeDriver {
             return;
         };
         self.starting += 1;
-        let observer = Arc::new(ChildObserver { worker, post: self.post.clone() });
+        let observer = Arc::new(ChildObserver {
+            worker,
+            post: self.post.clone(),
+        });
         let post = self.post.clone();
         begin(prepared.launch(self.owner), observer, move |outcome| {
             post.put(Message::Started(worker, outcome));

@@ -16,7 +16,10 @@ use crate::protocol::Limits;
 /// The options of one `spawn`. Mirrors `ts/options/native.ts`, in its order.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "each is documented at the option of its name in ts/options")]
+#[expect(
+    missing_docs,
+    reason = "each is documented at the option of its name in ts/options"
+)]
 pub struct SpawnOptions {
     pub directory: String,
     pub entrypoint: String,
@@ -118,7 +121,10 @@ impl SpawnOptions {
                     ceiling: millis(restart.backoff.max_ms),
                 },
             }),
-            limits: Limits { frame: self.frame_limit, depth: self.depth_limit },
+            limits: Limits {
+                frame: self.frame_limit,
+                depth: self.depth_limit,
+            },
             start_timeout: self.start_timeout_ms.map(millis),
             grace: millis(self.grace_ms),
         }

@@ -34,7 +34,9 @@ impl Utf8 {
 /// How many bytes at the end begin a character that is not complete.
 fn incomplete_tail(bytes: &[u8]) -> usize {
     for back in 1..=bytes.len().min(3) {
-        let Some(byte) = bytes.get(bytes.len() - back) else { return 0 };
+        let Some(byte) = bytes.get(bytes.len() - back) else {
+            return 0;
+        };
         let length = match byte {
             0x80..=0xbf => continue,
             0xc2..=0xdf => 2,
