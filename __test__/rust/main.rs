@@ -4,7 +4,10 @@
     reason = "the helpers of a test fail it by panicking"
 )]
 
+mod environ;
 mod layers;
 mod process;
+mod protocol;
 mod protocol_hash;
+mod simulation;
 mod sources;

@@ -56,6 +56,12 @@ impl Lock {
             .map_or_else(Stdio::null, Stdio::from)
     }
 
+    /// A part of the lock, for work that goes on when the future that began it is dropped.
+    pub(crate) fn share(&self) -> io::Result<Self> {
+        let file = self.file.as_ref().map(File::try_clone).transpose()?;
+        Ok(Self { file })
+    }
+
     /// Stands for a lock where none can be had and none is needed.
     pub(crate) fn none() -> Self {
         Self { file: None }

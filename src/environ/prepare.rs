@@ -91,27 +91,20 @@ pub async fn prepare(
         &spec.surroundings.variables,
     );
     let explicit_installer = matches!(spec.installer, Installer::Uv | Installer::Pip);
-    let environment = match (&wish.request, spec.installer) {
-        (Request::Venv(folder, source), _) if explicit_installer => {
-            let build = Build {
-                spec,
-                wanted: &wanted,
-                wish: &wish,
-                venv: folder.clone(),
-                given: Some(*source),
-                progress,
+    let environment = match &wish.request {
+        _ if spec.installer == Installer::None => as_found(spec, &wish).await?,
+        Request::Venv(..) if !explicit_installer => as_found(spec, &wish).await?,
+        request => {
+            let (venv, given) = match request {
+                Request::Venv(folder, source) => (folder.clone(), Some(*source)),
+                _ => (spec.directory.join(layout::FOLDER), None),
             };
-            build.run().await?
-        }
-        (Request::Venv(..), _) | (_, Installer::None) => as_found(spec, &wish).await?,
-        _ => {
-            let venv = spec.directory.join(layout::FOLDER);
             let build = Build {
                 spec,
                 wanted: &wanted,
                 wish: &wish,
                 venv,
-                given: None,
+                given,
                 progress,
             };
             build.run().await?

@@ -21,11 +21,15 @@ def describe():
         pip_version = pip.__version__
     except Exception:
         pip_version = None
+    try:
+        machine = os.uname()[4]
+    except AttributeError:
+        machine = os.environ.get("PROCESSOR_ARCHITECTURE", "unknown")
     return {
         "synapse_probe": 1,
         "version": "%d.%d.%d" % sys.version_info[:3],
         "implementation": getattr(getattr(sys, "implementation", None), "name", "cpython"),
-        "platform": sys.platform,
+        "platform": "%s-%s" % (sys.platform, machine),
         "executable": sys.executable,
         "prefix": sys.prefix,
         "base_prefix": base_prefix,

@@ -91,9 +91,12 @@ fn is_kept(name: &std::ffi::OsStr) -> bool {
 }
 
 /// Empties an environment's folder. Large ones take a while: done off the runtime's thread.
-async fn clear(venv: &Path) -> io::Result<()> {
+async fn clear(venv: &Path, lock: &Lock) -> io::Result<()> {
     let venv: PathBuf = venv.to_path_buf();
+    let lock = lock.share()?;
     let work = move || {
+        // To the end, also if nobody waits for it any more.
+        let _lock = lock;
         for entry in fs::read_dir(&venv)? {
             let entry = entry?;
             if is_kept(&entry.file_name()) {
@@ -126,7 +129,7 @@ pub(crate) async fn create(
 ) -> Result<(), EnvironError> {
     let written = |error: io::Error| unwritable(venv, &error);
     Marker::Building.set(venv).map_err(written)?;
-    clear(venv).await.map_err(written)?;
+    clear(venv, lock).await.map_err(written)?;
     let text = format!(
         "making {} with Python {} ({})",
         venv.display(),

@@ -269,12 +269,7 @@ fn wanted(job: &Job<'_>, base: bool) -> Vec<OsString> {
 }
 
 fn failed(job: &Job<'_>, installer: &str, output: String) -> EnvironError {
-    let last = output.lines().rev().nth(1).unwrap_or_default().trim();
-    let error = output.lines().map(str::trim).find(|line| {
-        let line = line.to_ascii_lowercase();
-        line.starts_with("error:") || line.starts_with("× ")
-    });
-    let reason = format!("{installer} failed: {}", error.unwrap_or(last));
+    let reason = format!("{installer} failed: {}", gist(&output));
     let hint = if job.offline {
         "offline is set: uv then uses its cache only, pip the folders in PIP_FIND_LINKS only; \
          install once with a network, or leave offline out"
@@ -286,5 +281,77 @@ fn failed(job: &Job<'_>, installer: &str, output: String) -> EnvironError {
         reason,
         output,
         hint: hint.to_owned(),
+    }
+}
+
+/// The sentence that says most: the first error with the cause below it, else the last line.
+fn gist(output: &str) -> String {
+    let mut lines = output.lines().map(str::trim);
+    let error = lines.find_map(|line| {
+        let start = ["error:", "ERROR:", "×"]
+            .iter()
+            .find(|start| line.starts_with(**start))?;
+        Some(line.trim_start_matches(start).trim())
+    });
+    let Some(error) = error else {
+        // The very last one is the status, which follows what the installer itself said.
+        return output
+            .lines()
+            .rev()
+            .nth(1)
+            .unwrap_or(output)
+            .trim()
+            .to_owned();
+    };
+    let below = lines.next().unwrap_or_default();
+    let cause = ["cause:", "Caused by:", "╰─▶"]
+        .iter()
+        .find_map(|mark| below.strip_prefix(mark));
+    cause.map_or_else(
+        || error.to_owned(),
+        |cause| format!("{error}: {}", cause.trim()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gist_of_an_installers_output_names_the_cause() {
+        for (output, expected) in [
+            (
+                "Using Python\nerror: No solution\n  cause: Because of x\n\n(exit code 1)",
+                "No solution: Because of x",
+            ),
+            (
+                "  × No solution\n  ╰─▶ Because of x\n(exit code 1)",
+                "No solution: Because of x",
+            ),
+            (
+                "Collecting x\nERROR: No match for x\nERROR: more\n(exit code 1)",
+                "No match for x",
+            ),
+            ("killed\n(signal 9)", "killed"),
+            ("\n(signal 9)", ""),
+        ] {
+            assert_eq!(gist(output), expected);
+        }
+    }
+
+    #[test]
+    fn a_requirement_is_blamed_only_where_something_is_wrong_with_it() {
+        assert!(mentions(
+            "ERROR: No matching distribution found for msgspec",
+            "msgspec>=0.18"
+        ));
+        assert!(mentions(
+            "  cause: Because MsgSpec was not found",
+            "msgspec>=0.18"
+        ));
+        assert!(!mentions(
+            "Collecting msgspec>=0.18\nERROR: no matching numpy",
+            "msgspec>=0.18"
+        ));
     }
 }
