@@ -40,6 +40,8 @@ pub(super) struct Call {
     /// Order of submission; also tells a queue entry from an older one with the same id.
     pub(super) sequence: u64,
     pub(super) submitted: Time,
+    /// When it joined the queue, for the last time if a worker died with it.
+    pub(super) queued: Time,
     /// How often a worker died with it.
     pub(super) deaths: u8,
 }

@@ -18,7 +18,9 @@ use crate::time::Time;
 impl Engine {
     /// Bytes that a worker sent over its control channel.
     pub fn control(&mut self, now: Time, id: WorkerId, bytes: &[u8], actions: &mut Actions) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         worker.control.extend_from_slice(bytes);
         let pending = std::mem::take(&mut worker.control);
         let mut at = 0;
@@ -28,9 +30,14 @@ impl Engine {
                 Ok(Decoded::Frame(frame)) => {
                     at = frame.payload.end;
                     let body = pending.get(frame.payload).unwrap_or_default();
-                    if let Err(broken) =
-                        self.control_frame(now, id, frame.header.kind, frame.header.id, body, actions)
-                    {
+                    if let Err(broken) = self.control_frame(
+                        now,
+                        id,
+                        frame.header.kind,
+                        frame.header.id,
+                        body,
+                        actions,
+                    ) {
                         self.kill(now, id, Cause::Protocol(broken_rule(&broken)), actions);
                         return;
                     }
@@ -42,7 +49,9 @@ impl Engine {
             }
         }
         if let Some(worker) = self.workers.get_mut(&id) {
-            worker.control.extend_from_slice(pending.get(at..).unwrap_or_default());
+            worker
+                .control
+                .extend_from_slice(pending.get(at..).unwrap_or_default());
         }
     }
 
@@ -70,7 +79,10 @@ impl Engine {
                 if let Some(worker) = self.workers.get_mut(&id) {
                     worker.rss = beat.rss;
                 }
-                actions.events.push(Event::Heartbeat { worker: id, rss: beat.rss });
+                actions.events.push(Event::Heartbeat {
+                    worker: id,
+                    rss: beat.rss,
+                });
             }
             Kind::Mark => {
                 let mark = message::read::<Mark>(kind, body, limits)?;
@@ -93,7 +105,9 @@ impl Engine {
             self.kill(now, id, Cause::Start(failure), actions);
             return;
         }
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         if worker.state != WorkerState::Starting {
             return;
         }
@@ -109,7 +123,10 @@ impl Engine {
             self.queue_max = None;
         }
         let default = hello.default.and_then(|number| {
-            hello.handlers.get(usize::from(number)).map(|handler| handler.name.clone())
+            hello
+                .handlers
+                .get(usize::from(number))
+                .map(|handler| handler.name.clone())
         });
         let about = hello
             .handlers
@@ -117,7 +134,11 @@ impl Engine {
             .map(|handler| serde_json::to_value(handler).unwrap_or(Value::Null))
             .collect();
         let names = self.handlers.names().to_vec();
-        actions.events.push(Event::Handlers { names, about, default });
+        actions.events.push(Event::Handlers {
+            names,
+            about,
+            default,
+        });
         actions.events.push(Event::WorkerReady {
             worker: id,
             pid: hello.pid,
@@ -135,9 +156,12 @@ impl Engine {
     fn worker_is_ready(&mut self, actions: &mut Actions) {
         match self.phase {
             Phase::Starting => {
-                let waiting =
-                    self.workers.values().any(|worker| worker.state == WorkerState::Starting);
-                if !waiting {
+                // One that has failed already is still there until it has exited.
+                if self
+                    .workers
+                    .values()
+                    .all(|worker| worker.state == WorkerState::Ready)
+                {
                     self.phase = Phase::Running;
                     actions.events.push(Event::Spawned);
                 }
@@ -153,11 +177,19 @@ impl Engine {
     /// A 1.4 script wrote `[ERROR…` to stderr: the call that it was running then is rejected, and
     /// the reply that may still come for it is dropped.
     fn mark(&mut self, id: WorkerId, mark: &Mark, actions: &mut Actions) {
-        let Some(worker) = self.workers.get(&id) else { return };
-        let Some(ahead) = mark.replies.checked_sub(worker.replies) else { return };
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        let Some(ahead) = mark.replies.checked_sub(worker.replies) else {
+            return;
+        };
         let index = usize::try_from(ahead).unwrap_or(usize::MAX);
-        let Some(running) = worker.sent.get(index).copied() else { return };
-        let Some(call) = self.calls.get_mut(&running) else { return };
+        let Some(running) = worker.sent.get(index).copied() else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&running) else {
+            return;
+        };
         if call.state != CallState::Sent(id) {
             return;
         }
@@ -165,13 +197,22 @@ impl Engine {
         let failure = Failure::new(ErrorCode::PythonError, mark.text.trim_end())
             .with("worker", id.0)
             .with("callId", running.0);
-        actions.events.push(Event::Failed { id: running, failure });
+        actions.events.push(Event::Failed {
+            id: running,
+            failure,
+        });
     }
 }
 
 /// Why a worker could not get ready, from what it said itself.
 fn start_failure(id: WorkerId, fault: &Fault) -> Failure {
-    let text = |key: &str| fault.error.get(key).and_then(Value::as_str).unwrap_or_default();
+    let text = |key: &str| {
+        fault
+            .error
+            .get(key)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
     let code = [ErrorCode::ModuleNotFound, ErrorCode::FunctionNotFound]
         .into_iter()
         .find(|code| code.as_str() == text("code"))

@@ -26,7 +26,10 @@ pub(super) struct Numbering {
 impl Handlers {
     /// Learns a worker's handlers.
     pub(super) fn learn(&mut self, hello: &Hello) -> Numbering {
-        let mut numbering = Numbering { numbers: Vec::new(), default: hello.default };
+        let mut numbering = Numbering {
+            numbers: Vec::new(),
+            default: hello.default,
+        };
         for (number, handler) in hello.handlers.iter().enumerate() {
             let (Ok(theirs), Some(ours)) = (u16::try_from(number), self.number(&handler.name))
             else {
@@ -47,7 +50,9 @@ impl Handlers {
         if let Some(number) = self.numbers.get(name) {
             return Some(*number);
         }
-        let number = u16::try_from(self.names.len()).ok().filter(|n| *n != DEFAULT_HANDLER)?;
+        let number = u16::try_from(self.names.len())
+            .ok()
+            .filter(|n| *n != DEFAULT_HANDLER)?;
         self.names.push(name.to_owned());
         self.numbers.insert(name.to_owned(), number);
         Some(number)

@@ -14,21 +14,32 @@ use crate::time::Time;
 impl Engine {
     /// A call. It goes to a worker at once or waits in the queue, or fails.
     pub fn submit(&mut self, now: Time, call: &Submission<'_>, actions: &mut Actions) {
-        if let Some(failure) = self.refusal(call) {
-            actions.events.push(Event::Failed { id: call.id, failure });
+        let worker = match call.options.worker {
+            None => self.placement.pick(),
+            Some(id) => self
+                .workers
+                .get(&id)
+                .filter(|w| w.capacity().is_some())
+                .map(|w| w.id),
+        };
+        if let Some(failure) = self.refusal(call, worker.is_none()) {
+            actions.events.push(Event::Failed {
+                id: call.id,
+                failure,
+            });
             return;
         }
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         if let Some(at) = call.options.deadline {
-            self.timers.set(at, Timer::Deadline { call: call.id, sequence });
+            self.timers.set(
+                at,
+                Timer::Deadline {
+                    call: call.id,
+                    sequence,
+                },
+            );
         }
-        let worker = match call.options.worker {
-            None => self.placement.pick(),
-            Some(id) => {
-                self.workers.get(&id).and_then(|worker| worker.capacity().map(|_| worker.id))
-            }
-        };
         let mut record = Call {
             state: CallState::Queued,
             handler: call.handler,
@@ -36,6 +47,7 @@ impl Engine {
             frame: None,
             sequence,
             submitted: now,
+            queued: now,
             deaths: 0,
         };
         if let Some(worker) = worker {
@@ -47,15 +59,35 @@ impl Engine {
             return;
         }
         record.frame = Some(call.frame.into());
-        if let Some(limit) = self.config.queue_timeout {
-            self.timers.set(now + limit, Timer::QueueTimeout { call: call.id, sequence });
-        }
-        self.queue.push(call.options.priority, (sequence, call.id), call.options.worker);
         self.calls.insert(call.id, record);
+        self.enqueue(now, call.id);
     }
 
-    /// Why a call cannot be taken, if it cannot.
-    fn refusal(&self, call: &Submission<'_>) -> Option<Failure> {
+    /// Puts a call at its place in the queue, where its time begins.
+    pub(super) fn enqueue(&mut self, now: Time, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        call.state = CallState::Queued;
+        call.queued = now;
+        if let Some(limit) = self.config.queue_timeout {
+            self.timers.set(
+                now + limit,
+                Timer::QueueTimeout {
+                    call: id,
+                    sequence: call.sequence,
+                },
+            );
+        }
+        self.queue.push(
+            call.options.priority,
+            (call.sequence, id),
+            call.options.worker,
+        );
+    }
+
+    /// Why a call cannot be taken, if it cannot; `waits` says that no worker can take it now.
+    fn refusal(&self, call: &Submission<'_>, waits: bool) -> Option<Failure> {
         match &self.phase {
             Phase::Idle => {
                 return Some(Failure::new(
@@ -64,7 +96,10 @@ impl Engine {
                 ));
             }
             Phase::Stopping => {
-                return Some(Failure::new(ErrorCode::Disposed, "the instance is being disposed of"));
+                return Some(Failure::new(
+                    ErrorCode::Disposed,
+                    "the instance is being disposed of",
+                ));
             }
             Phase::Unhealthy(failure) => return Some(failure.clone()),
             Phase::Starting | Phase::Running => {}
@@ -75,14 +110,12 @@ impl Engine {
             });
             if gone {
                 let message = format!("worker {id} is not running");
-                return Some(
-                    Failure::new(ErrorCode::WorkerExited, message).with("worker", id.0),
-                );
+                return Some(Failure::new(ErrorCode::WorkerExited, message).with("worker", id.0));
             }
         }
         if let Some(max) = self.queue_max
             && self.queue.len() >= max
-            && (call.options.worker.is_some() || self.placement.pick().is_none())
+            && waits
         {
             let message = format!("the queue is full: {max} calls wait already");
             return Some(Failure::new(ErrorCode::QueueFull, message).with("max", max));
@@ -99,9 +132,15 @@ impl Engine {
         frame: &[u8],
         actions: &mut Actions,
     ) {
-        let Some(worker) = self.workers.get_mut(&worker) else { return };
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(payload) = frame.get(header::LEN..) else { return };
+        let Some(worker) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Some(payload) = frame.get(header::LEN..) else {
+            return;
+        };
         if worker.outbox.is_empty() {
             actions.dirty.push(worker.id);
         }
@@ -138,15 +177,24 @@ impl Engine {
     /// Gives a worker what it can take of the queue.
     pub(super) fn fill(&mut self, now: Time, worker: WorkerId, actions: &mut Actions) {
         while self.queue.len() > 0
-            && self.workers.get(&worker).is_some_and(|worker| worker.capacity().is_some())
+            && self
+                .workers
+                .get(&worker)
+                .is_some_and(|worker| worker.capacity().is_some())
         {
             let calls = &self.calls;
             let Some((_, id)) = self.queue.pop(worker, |entry| is_queued(calls, entry)) else {
                 return;
             };
-            let Some(call) = self.calls.get_mut(&id) else { return };
+            let Some(call) = self.calls.get_mut(&id) else {
+                return;
+            };
             // An idempotent call keeps its frame: its worker may die with it.
-            let frame = if call.options.idempotent { call.frame.clone() } else { call.frame.take() };
+            let frame = if call.options.idempotent {
+                call.frame.clone()
+            } else {
+                call.frame.take()
+            };
             let Some(frame) = frame else { return };
             self.write(now, id, worker, &frame, actions);
         }
@@ -154,7 +202,9 @@ impl Engine {
 
     /// The caller does not want the call any more and has been told so: it settles without a word.
     pub fn cancel(&mut self, now: Time, id: CallId, actions: &mut Actions) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         let sequence = call.sequence;
         match call.state {
             CallState::Abandoned(_) => {}
@@ -166,8 +216,10 @@ impl Engine {
             CallState::Sent(worker) => {
                 call.state = CallState::Abandoned(worker);
                 call.frame = None;
-                self.timers.set(now + self.config.grace, Timer::Grace { call: id, sequence });
-                if self.workers.get(&worker).is_some_and(|w| w.mode == Mode::Synapse) {
+                self.timers
+                    .set(now + self.config.grace, Timer::Grace { call: id, sequence });
+                let hears = |w: &Worker| w.mode == Mode::Synapse && w.state == WorkerState::Ready;
+                if self.workers.get(&worker).is_some_and(hears) {
                     let frame = header::Header::bare(Kind::Cancel, id.0).to_vec();
                     actions.commands.push(Command::Control(worker, frame));
                 }
@@ -192,9 +244,16 @@ fn missing_handler(
     number: u16,
 ) -> Failure {
     let available: Vec<String> = handlers.names().to_vec();
-    let list = if available.is_empty() { "none".to_owned() } else { available.join(", ") };
+    let list = if available.is_empty() {
+        "none".to_owned()
+    } else {
+        available.join(", ")
+    };
     let message = match handlers.name(number) {
-        Some(name) => format!("worker {} has no handler \"{name}\"; available: {list}", worker.id),
+        Some(name) => format!(
+            "worker {} has no handler \"{name}\"; available: {list}",
+            worker.id
+        ),
         None => format!(
             "the module has no default handler: mark one with @handler(default=True) or call one \
              by name; available: {list}"

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::engine::Engine;
 use crate::engine::stats::Durations;
+use crate::engine::worker::Worker;
 use crate::ids::WorkerId;
 use crate::time::Time;
 
@@ -69,7 +70,53 @@ pub struct Stats {
     pub workers: Vec<WorkerStats>,
 }
 
+/// What an engine keeps in memory, for tests that look for leaks and for lost work. Users see
+/// [`Stats`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holdings {
+    /// Calls that have not left the engine, those that were settled early included.
+    pub calls: usize,
+    /// Calls that wait for a worker.
+    pub queued: usize,
+    /// Timers, those that have lost their meaning included.
+    pub timers: usize,
+    /// Each worker that is not gone.
+    pub workers: Vec<Load>,
+}
+
+/// A worker as the engine places calls on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Calls written and not answered.
+    pub in_flight: u32,
+    /// How many there may be.
+    pub window: u32,
+    /// Whether it can take one more.
+    pub takes: bool,
+    /// Bytes that the driver has not taken yet.
+    pub outbox: usize,
+}
+
 impl Engine {
+    /// What the engine keeps in memory.
+    pub fn holdings(&self) -> Holdings {
+        let load = |worker: &Worker| Load {
+            worker: worker.id,
+            in_flight: worker.in_flight,
+            window: worker.window.limit(),
+            takes: worker.capacity().is_some(),
+            outbox: worker.outbox.len(),
+        };
+        Holdings {
+            calls: self.calls.len(),
+            queued: self.queue.len(),
+            timers: self.timers.len(),
+            workers: self.workers.values().map(load).collect(),
+        }
+    }
+
     /// The workers that are not gone.
     pub fn workers(&self) -> Vec<WorkerInfo> {
         self.workers

@@ -12,7 +12,7 @@
 //! | [`Engine::received`], [`Engine::drained`] | `replies.rs` |
 //! | [`Engine::control`] | `control.rs` |
 //! | [`Engine::start`], [`Engine::exited`], [`Engine::closed`], [`Engine::tick`], [`Engine::stop`] | `supervise.rs` |
-//! | [`Engine::stats`] | `introspect.rs` |
+//! | [`Engine::stats`], [`Engine::holdings`] | `introspect.rs` |
 //!
 //! Invariants: a call settles exactly once; a worker that can take a call and a call that it may
 //! take never coexist between two inputs; a call that was settled early keeps its worker's slot
@@ -39,7 +39,7 @@ use rustc_hash::FxHashMap;
 
 pub use crate::engine::action::{Actions, Command, Event, Settled, SettledKind};
 pub use crate::engine::call::{CallOptions, Submission};
-pub use crate::engine::introspect::{Stats, WorkerInfo, WorkerStats};
+pub use crate::engine::introspect::{Holdings, Load, Stats, WorkerInfo, WorkerStats};
 pub use crate::engine::replies::Received;
 pub use crate::engine::stats::Durations;
 pub use crate::engine::worker::Exit;
@@ -157,7 +157,9 @@ impl Engine {
 
     /// The bytes to write to a worker. The driver takes what it has written out of it.
     pub fn outbox(&mut self, worker: WorkerId) -> Option<&mut Vec<u8>> {
-        self.workers.get_mut(&worker).map(|worker| &mut worker.outbox)
+        self.workers
+            .get_mut(&worker)
+            .map(|worker| &mut worker.outbox)
     }
 
     /// How long a process gets between SIGTERM and SIGKILL.

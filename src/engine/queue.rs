@@ -29,16 +29,22 @@ struct Lane {
 }
 
 impl Lane {
+    /// New calls come last; one that had been taken out goes back to its place.
     fn push(&mut self, priority: i32, entry: Entry) {
-        self.levels.entry(priority).or_default().push_back(entry);
-    }
-
-    fn push_front(&mut self, priority: i32, entry: Entry) {
-        self.levels.entry(priority).or_default().push_front(entry);
+        let level = self.levels.entry(priority).or_default();
+        if level.back().is_none_or(|last| last.0 < entry.0) {
+            level.push_back(entry);
+        } else {
+            level.insert(level.partition_point(|other| other.0 < entry.0), entry);
+        }
     }
 
     /// Drops dead entries from the front; answers the rank of the first live one.
-    fn front(&mut self, is_live: &impl Fn(Entry) -> bool, dropped: &mut usize) -> Option<(i32, u64)> {
+    fn front(
+        &mut self,
+        is_live: &impl Fn(Entry) -> bool,
+        dropped: &mut usize,
+    ) -> Option<(i32, u64)> {
         while let Some(mut level) = self.levels.first_entry() {
             while let Some(&entry) = level.get().front() {
                 if is_live(entry) {
@@ -71,16 +77,9 @@ impl Queue {
         self.live
     }
 
-    /// Adds a call at the end of its priority.
+    /// Adds a call to its priority, in order of submission.
     pub(super) fn push(&mut self, priority: i32, entry: Entry, worker: Option<WorkerId>) {
         self.lane(worker).push(priority, entry);
-        self.live += 1;
-        self.entries += 1;
-    }
-
-    /// Puts a call back that had been taken out: it goes before the others of its priority.
-    pub(super) fn push_front(&mut self, priority: i32, entry: Entry, worker: Option<WorkerId>) {
-        self.lane(worker).push_front(priority, entry);
         self.live += 1;
         self.entries += 1;
     }
@@ -103,8 +102,10 @@ impl Queue {
         }
         let mut dropped = 0;
         let shared = self.shared.front(&is_live, &mut dropped);
-        let pinned =
-            self.pinned.get_mut(&worker).and_then(|lane| lane.front(&is_live, &mut dropped));
+        let pinned = self
+            .pinned
+            .get_mut(&worker)
+            .and_then(|lane| lane.front(&is_live, &mut dropped));
         let entry = match (shared, pinned) {
             (None, None) => None,
             (Some(first), Some(second)) if second < first => self.lane(Some(worker)).pop(),
@@ -120,15 +121,25 @@ impl Queue {
     pub(super) fn forget(&mut self, is_live: impl Fn(Entry) -> bool) {
         self.live -= 1;
         if self.entries > 2 * self.live + 64 {
-            let pinned: usize = self.pinned.values_mut().map(|lane| lane.retain(&is_live)).sum();
+            let pinned: usize = self
+                .pinned
+                .values_mut()
+                .map(|lane| lane.retain(&is_live))
+                .sum();
             self.pinned.retain(|_, lane| !lane.levels.is_empty());
             self.entries = self.shared.retain(&is_live) + pinned;
         }
     }
 
     /// Empties the lane of a worker that is gone; answers what waited there.
-    pub(super) fn unpin(&mut self, worker: WorkerId, is_live: impl Fn(Entry) -> bool) -> Vec<Entry> {
-        let Some(lane) = self.pinned.remove(&worker) else { return Vec::new() };
+    pub(super) fn unpin(
+        &mut self,
+        worker: WorkerId,
+        is_live: impl Fn(Entry) -> bool,
+    ) -> Vec<Entry> {
+        let Some(lane) = self.pinned.remove(&worker) else {
+            return Vec::new();
+        };
         let all: Vec<Entry> = lane.levels.into_values().flatten().collect();
         self.entries -= all.len();
         let live: Vec<Entry> = all.into_iter().filter(|entry| is_live(*entry)).collect();
@@ -144,14 +155,20 @@ mod tests {
     const ANY: WorkerId = WorkerId(1);
 
     fn drain(queue: &mut Queue) -> Vec<u32> {
-        std::iter::from_fn(|| queue.pop(ANY, |_| true)).map(|(_, id)| id.0).collect()
+        std::iter::from_fn(|| queue.pop(ANY, |_| true))
+            .map(|(_, id)| id.0)
+            .collect()
     }
 
     #[test]
     fn lower_priority_number_first_then_order_of_submission() {
         let mut queue = Queue::default();
         for (sequence, priority) in [(1, 5), (2, 0), (3, 5), (4, -1), (5, 0)] {
-            queue.push(priority, (sequence, CallId(u32::try_from(sequence).unwrap())), None);
+            queue.push(
+                priority,
+                (sequence, CallId(u32::try_from(sequence).unwrap())),
+                None,
+            );
         }
         assert_eq!(drain(&mut queue), [4, 2, 5, 1, 3]);
         assert_eq!((queue.len(), queue.entries), (0, 0));
@@ -165,6 +182,39 @@ mod tests {
         queue.push(0, (3, CallId(3)), Some(WorkerId(1)));
         assert_eq!(drain(&mut queue), [2, 3]);
         assert_eq!(queue.pop(WorkerId(2), |_| true), Some((1, CallId(1))));
+    }
+
+    #[test]
+    fn a_call_that_comes_back_gets_its_place_again() {
+        let mut queue = Queue::default();
+        for sequence in [7, 5, 9, 2, 6] {
+            queue.push(
+                0,
+                (sequence, CallId(u32::try_from(sequence).unwrap())),
+                None,
+            );
+        }
+        assert_eq!(drain(&mut queue), [2, 5, 6, 7, 9]);
+    }
+
+    #[test]
+    fn a_lane_of_a_dead_worker_gives_up_what_still_waited() {
+        let mut queue = Queue::default();
+        for sequence in 1..=4 {
+            queue.push(0, (sequence, CallId(0)), Some(ANY));
+        }
+        queue.push(0, (5, CallId(5)), None);
+        let is_live = |(sequence, _): Entry| sequence != 2;
+        queue.forget(is_live);
+        let left: Vec<u64> = queue
+            .unpin(ANY, is_live)
+            .into_iter()
+            .map(|entry| entry.0)
+            .collect();
+        assert_eq!(left, [1, 3, 4]);
+        assert_eq!((queue.len(), queue.entries), (1, 1));
+        assert!(queue.unpin(ANY, is_live).is_empty());
+        assert_eq!(drain(&mut queue), [5]);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Bytes come in from a worker's data channel and settle calls.
 
+use crate::engine::Engine;
 use crate::engine::action::{Actions, Event, Settled, SettledKind};
 use crate::engine::call::CallState;
 use crate::engine::worker::{Cause, WorkerState};
-use crate::engine::Engine;
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
 use crate::protocol::decoder::{self, Decoded, Frame};
@@ -32,8 +32,13 @@ impl Engine {
         room: usize,
         actions: &mut Actions,
     ) -> Received {
-        let all = Received { consumed: bytes.len(), need: 4 };
-        let Some(worker) = self.workers.get_mut(&id) else { return all };
+        let all = Received {
+            consumed: bytes.len(),
+            need: 4,
+        };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return all;
+        };
         if worker.state == WorkerState::Stopping {
             return all;
         }
@@ -58,15 +63,17 @@ impl Engine {
                 Err(broken) => break Err(broken),
             }
         };
-        if replies > 0 {
-            if let Some(worker) = self.workers.get_mut(&id) {
-                worker.window.replied(replies, now);
-                Self::place(&mut self.placement, worker);
-            }
-            self.fill(now, id, actions);
+        if replies > 0
+            && let Some(worker) = self.workers.get_mut(&id)
+        {
+            worker.window.replied(replies, now);
+            Self::place(&mut self.placement, worker);
         }
         match outcome {
-            Ok(need) => Received { consumed: at, need },
+            Ok(need) => {
+                self.fill(now, id, actions);
+                Received { consumed: at, need }
+            }
             Err(broken) => {
                 let cause = Cause::Protocol(broken_rule(&broken));
                 self.kill(now, id, cause, actions);
@@ -102,9 +109,17 @@ impl Engine {
         let call = CallId(header.id);
         let answered = self.answered(now, worker, call, kind == SettledKind::Error);
         if answered == Answered::Wanted {
-            actions.settled.push(Settled { call, kind, start: payload.start, end: payload.end });
+            actions.settled.push(Settled {
+                call,
+                kind,
+                start: payload.start,
+                end: payload.end,
+            });
         }
-        Ok(Step::Done { next, reply: answered != Answered::Stray })
+        Ok(Step::Done {
+            next,
+            reply: answered != Answered::Stray,
+        })
     }
 
     /// The 1.4 reply at `at`, if it is whole: it answers the oldest call.
@@ -132,7 +147,12 @@ impl Engine {
         };
         let kind = SettledKind::Reply;
         if self.answered(now, id, call, false) == Answered::Wanted {
-            actions.settled.push(Settled { call, kind, start: payload.start, end: payload.end });
+            actions.settled.push(Settled {
+                call,
+                kind,
+                start: payload.start,
+                end: payload.end,
+            });
         }
         Ok(Step::Done { next, reply: true })
     }
@@ -145,8 +165,12 @@ impl Engine {
         if !ours {
             return Answered::Stray;
         }
-        let Some(call) = self.calls.remove(&id) else { return Answered::Stray };
-        let Some(worker) = self.workers.get_mut(&worker) else { return Answered::Stray };
+        let Some(call) = self.calls.remove(&id) else {
+            return Answered::Stray;
+        };
+        let Some(worker) = self.workers.get_mut(&worker) else {
+            return Answered::Stray;
+        };
         worker.in_flight -= 1;
         while let Some(front) = worker.sent.front() {
             let still_out = *front != id
@@ -176,7 +200,9 @@ impl Engine {
 
     /// The worker has taken all that was written: it may get more.
     pub fn drained(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         worker.backlogged = false;
         Self::place(&mut self.placement, worker);
         self.fill(now, id, actions);
@@ -184,7 +210,9 @@ impl Engine {
 
     /// The worker has not taken all that was written: it gets nothing more until it has.
     pub fn backlogged(&mut self, id: WorkerId) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         worker.backlogged = true;
         Self::place(&mut self.placement, worker);
     }
@@ -196,9 +224,19 @@ impl Engine {
         body: &[u8],
         actions: &mut Actions,
     ) -> Result<(), Malformed> {
-        let Log { stream, text, about } = message::read(Kind::Log, body, self.config.limits)?;
+        let Log {
+            stream,
+            text,
+            about,
+        } = message::read(Kind::Log, body, self.config.limits)?;
         let call_id = (call != 0).then_some(CallId(call));
-        actions.events.push(Event::Log { worker, stream, text, call_id, about });
+        actions.events.push(Event::Log {
+            worker,
+            stream,
+            text,
+            call_id,
+            about,
+        });
         Ok(())
     }
 }

@@ -53,7 +53,10 @@ impl Counters {
         self.handled += 1;
         self.errors += u64::from(failed);
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        #[expect(clippy::cast_precision_loss, reason = "an average of durations needs no more")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "an average of durations needs no more"
+        )]
         let sample = micros as f64;
         self.average_us = Some(match self.average_us {
             None => sample,
@@ -110,7 +113,11 @@ impl Counters {
 fn bucket(micros: u64) -> usize {
     let value = micros.max(1);
     let exponent = value.ilog2();
-    let step = if exponent >= 3 { value >> (exponent - 3) & 7 } else { value << (3 - exponent) & 7 };
+    let step = if exponent >= 3 {
+        value >> (exponent - 3) & 7
+    } else {
+        value << (3 - exponent) & 7
+    };
     usize::try_from(u64::from(exponent * STEPS) + step).map_or(BUCKETS - 1, |i| i.min(BUCKETS - 1))
 }
 
@@ -142,7 +149,10 @@ mod tests {
         }
         let Durations { p50, p95, p99, .. } = counters.durations();
         for (found, exact) in [(p50, 500.0), (p95, 950.0), (p99, 990.0)] {
-            assert!(found >= exact && found <= exact * 1.125, "{found} for {exact}");
+            assert!(
+                found >= exact && found <= exact * 1.125,
+                "{found} for {exact}"
+            );
         }
     }
 }

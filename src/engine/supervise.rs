@@ -29,7 +29,8 @@ impl Engine {
     fn start_worker(&mut self, now: Time, actions: &mut Actions) {
         self.next_worker += 1;
         let id = WorkerId(self.next_worker);
-        self.workers.insert(id, Worker::new(id, self.config.concurrency, now));
+        self.workers
+            .insert(id, Worker::new(id, self.config.concurrency, now));
         if let Some(limit) = self.config.start_timeout {
             self.timers.set(now + limit, Timer::Start { worker: id });
         }
@@ -38,7 +39,9 @@ impl Engine {
 
     /// Whether a worker's process, just started, is still wanted.
     pub fn wants(&self, id: WorkerId) -> bool {
-        self.workers.get(&id).is_some_and(|worker| worker.state == WorkerState::Starting)
+        self.workers
+            .get(&id)
+            .is_some_and(|worker| worker.state == WorkerState::Starting)
     }
 
     /// The driver could not start a worker's process.
@@ -55,14 +58,18 @@ impl Engine {
 
     /// A worker's process is gone and reaped.
     pub fn exited(&mut self, now: Time, id: WorkerId, exit: Exit, actions: &mut Actions) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         worker.exit = Some(exit);
         self.dying(now, id, actions);
     }
 
     /// A worker's data channel is at its end.
     pub fn closed(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         worker.closed = true;
         self.dying(now, id, actions);
     }
@@ -70,7 +77,9 @@ impl Engine {
     /// Exit and end of file are different events, and either may come long before the other. The
     /// first starts a short wait for the second; then the calls are given up.
     fn dying(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         let stopping = worker.state == WorkerState::Stopping;
         if worker.exit.is_some() && (worker.closed || stopping || worker.in_flight == 0) {
             self.bury(now, id, actions);
@@ -86,7 +95,12 @@ impl Engine {
 
     /// The wait for the rest of a dead worker's bytes is over.
     fn drained_or_dead(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        if worker.state != WorkerState::Dying {
+            return;
+        }
         if worker.exit.is_some() {
             self.bury(now, id, actions);
             return;
@@ -100,9 +114,15 @@ impl Engine {
         actions.commands.push(Command::Kill(id));
     }
 
-    /// Kills a worker. Its calls are settled at once if the cause is its own failing.
+    /// Kills a worker that is not on its way out yet. Its calls are settled at once if the cause is
+    /// its own failing.
     pub(super) fn kill(&mut self, now: Time, id: WorkerId, cause: Cause, actions: &mut Actions) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if worker.state == WorkerState::Stopping {
+            return;
+        }
         let failure = match &cause {
             Cause::Protocol(failure) => Some(failure.clone()),
             Cause::Asked | Cause::Hung | Cause::Start(_) => None,
@@ -111,15 +131,21 @@ impl Engine {
         worker.state = WorkerState::Stopping;
         worker.outbox.clear();
         Self::place(&mut self.placement, worker);
-        actions.commands.push(Command::Kill(id));
+        if worker.exit.is_none() {
+            actions.commands.push(Command::Kill(id));
+        }
         if let Some(failure) = failure {
             self.settle_all_of(now, id, &failure, actions);
         }
+        // It may have exited before what it had written was read.
+        self.dying(now, id, actions);
     }
 
     /// A dead worker leaves: its calls are settled or sent elsewhere, and it is replaced.
     fn bury(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
-        let Some(mut worker) = self.workers.remove(&id) else { return };
+        let Some(mut worker) = self.workers.remove(&id) else {
+            return;
+        };
         self.placement.update(id, worker.placed, None);
         worker.placed = None;
         let exit = worker.exit.take().unwrap_or_default();
@@ -143,6 +169,7 @@ impl Engine {
         });
         match &self.phase {
             Phase::Starting => {
+                self.settle_queued(&failure, actions);
                 actions.events.push(Event::SpawnFailed { failure });
                 self.stop(now, actions);
             }
@@ -174,7 +201,10 @@ impl Engine {
         self.restart_count += 1;
         self.restarts_pending += 1;
         let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        actions.events.push(Event::WorkerRestart { worker: id, delay: ms });
+        actions.events.push(Event::WorkerRestart {
+            worker: id,
+            delay: ms,
+        });
         self.timers.set(now + delay, Timer::Restart);
     }
 
@@ -182,7 +212,9 @@ impl Engine {
     fn fail_fast(&mut self, failure: Failure, actions: &mut Actions) {
         self.settle_queued(&failure, actions);
         if !matches!(self.phase, Phase::Unhealthy(_)) {
-            actions.events.push(Event::Unhealthy { failure: failure.clone() });
+            actions.events.push(Event::Unhealthy {
+                failure: failure.clone(),
+            });
         }
         self.phase = Phase::Unhealthy(failure);
     }
@@ -197,18 +229,24 @@ impl Engine {
         let failure = Failure::new(ErrorCode::Disposed, "the instance was disposed of");
         self.settle_queued(&failure, actions);
         let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
+        if ids.is_empty() {
+            actions.events.push(Event::Stopped);
+        }
         for id in ids {
             self.settle_all_of(now, id, &failure, actions);
-            if let Some(worker) = self.workers.get_mut(&id) {
+            let Some(worker) = self.workers.get_mut(&id) else {
+                continue;
+            };
+            worker.state = WorkerState::Stopping;
+            worker.outbox.clear();
+            Self::place(&mut self.placement, worker);
+            if worker.exit.is_some() {
+                // It died by itself just before: there is nobody to tell.
+                self.bury(now, id, actions);
+            } else {
                 worker.cause.get_or_insert(Cause::Asked);
-                worker.state = WorkerState::Stopping;
-                worker.outbox.clear();
-                Self::place(&mut self.placement, worker);
+                actions.commands.push(Command::Stop(id));
             }
-            actions.commands.push(Command::Stop(id));
-        }
-        if self.workers.is_empty() {
-            actions.events.push(Event::Stopped);
         }
     }
 
@@ -220,8 +258,11 @@ impl Engine {
                     self.expire(now, call, sequence, "deadline", actions);
                 }
                 Timer::QueueTimeout { call, sequence } => {
-                    let queued = self.calls.get(&call).map(|call| call.state);
-                    if queued == Some(CallState::Queued) {
+                    let limit = self.config.queue_timeout.unwrap_or_default();
+                    // It may have been with a worker since, and have come back.
+                    if self.calls.get(&call).is_some_and(|call| {
+                        call.state == CallState::Queued && now.since(call.queued) >= limit
+                    }) {
                         self.expire(now, call, sequence, "queue.timeout", actions);
                     }
                 }
@@ -245,25 +286,20 @@ impl Engine {
         self.timers.next(|timer| match timer {
             Timer::Deadline { call, sequence }
             | Timer::QueueTimeout { call, sequence }
-            | Timer::Grace { call, sequence } => {
-                calls.get(call).is_some_and(|call| call.sequence == *sequence)
-            }
-            Timer::Start { worker } => {
-                workers.get(worker).is_some_and(|worker| worker.state == WorkerState::Starting)
-            }
-            Timer::Drained { worker } => workers.contains_key(worker),
+            | Timer::Grace { call, sequence } => calls
+                .get(call)
+                .is_some_and(|call| call.sequence == *sequence),
+            Timer::Start { worker } => workers
+                .get(worker)
+                .is_some_and(|worker| worker.state == WorkerState::Starting),
+            Timer::Drained { worker } => workers
+                .get(worker)
+                .is_some_and(|worker| worker.state == WorkerState::Dying),
             Timer::Restart => restarts > 0,
         })
     }
 
-    fn expire(
-        &mut self,
-        now: Time,
-        id: CallId,
-        sequence: u64,
-        limit: &str,
-        actions: &mut Actions,
-    ) {
+    fn expire(&mut self, now: Time, id: CallId, sequence: u64, limit: &str, actions: &mut Actions) {
         let Some(call) = self.calls.get(&id).filter(|call| call.sequence == sequence) else {
             return;
         };
@@ -273,7 +309,11 @@ impl Engine {
             CallState::Abandoned(_) => return,
         };
         let waited = now.since(call.submitted).as_millis();
-        let doing = if phase == "queue" { "waiting for a worker" } else { "running" };
+        let doing = if phase == "queue" {
+            "waiting for a worker"
+        } else {
+            "running"
+        };
         let message = format!("the call passed its {limit} after {waited} ms while {doing}");
         let mut failure = Failure::new(ErrorCode::Timeout, message)
             .with("phase", phase)
@@ -299,13 +339,20 @@ impl Engine {
         let Some(call) = self.calls.get(&id).filter(|call| call.sequence == sequence) else {
             return;
         };
-        if let CallState::Abandoned(worker) = call.state {
-            self.kill(now, worker, Cause::Hung, actions);
+        if let CallState::Abandoned(id) = call.state
+            && self
+                .workers
+                .get(&id)
+                .is_some_and(|worker| worker.state == WorkerState::Ready)
+        {
+            self.kill(now, id, Cause::Hung, actions);
         }
     }
 
     fn start_is_late(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
-        let Some(worker) = self.workers.get(&id) else { return };
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
         if worker.state != WorkerState::Starting {
             return;
         }
@@ -328,9 +375,10 @@ impl Engine {
         failure: &Failure,
         actions: &mut Actions,
     ) {
-        let mut again = Vec::new();
         for id in &worker.sent {
-            let Some(call) = self.calls.get_mut(id) else { continue };
+            let Some(call) = self.calls.get_mut(id) else {
+                continue;
+            };
             match call.state {
                 CallState::Sent(at) if at == worker.id => {
                     if call.frame.is_some()
@@ -339,8 +387,7 @@ impl Engine {
                         && matches!(self.phase, Phase::Running)
                     {
                         call.deaths += 1;
-                        call.state = CallState::Queued;
-                        again.push((call.options.priority, (call.sequence, *id)));
+                        self.enqueue(now, *id);
                         continue;
                     }
                     let failure = self.of_call(failure, *id);
@@ -352,9 +399,6 @@ impl Engine {
                 }
                 _ => {}
             }
-        }
-        for (priority, entry) in again.into_iter().rev() {
-            self.queue.push_front(priority, entry, None);
         }
         let others: Vec<WorkerId> = self.workers.keys().copied().collect();
         for other in others {
@@ -371,7 +415,9 @@ impl Engine {
         failure: &Failure,
         actions: &mut Actions,
     ) {
-        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
         let sent = std::mem::take(&mut worker.sent);
         worker.in_flight = 0;
         for call in sent {
@@ -414,8 +460,11 @@ impl Engine {
     /// A failure with what is known of the call it befell.
     fn of_call(&self, failure: &Failure, id: CallId) -> Failure {
         let failure = failure.clone().with("callId", id.0);
-        let Some(call) = self.calls.get(&id) else { return failure };
-        let failure = failure.with("mayHaveExecuted", call.state != CallState::Queued);
+        let Some(call) = self.calls.get(&id) else {
+            return failure;
+        };
+        let may_have_executed = call.state != CallState::Queued || call.deaths > 0;
+        let failure = failure.with("mayHaveExecuted", may_have_executed);
         match self.handlers.name(call.handler) {
             Some(name) => failure.with("handler", name),
             None => failure,

@@ -1,5 +1,6 @@
-//! When the engine wants to be woken. Timers are never taken out: one that has lost its meaning is
-//! recognised when it fires.
+//! When the engine wants to be woken. A timer that has lost its meaning stays until it comes to the
+//! front or until such outnumber the others; so settling a call costs nothing here, and memory
+//! stays in proportion.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -28,11 +29,18 @@ pub(super) enum Timer {
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Time, Timer)>>,
+    /// How many there are after the last sweep.
+    swept: usize,
 }
 
 impl Timers {
     pub(super) fn set(&mut self, at: Time, timer: Timer) {
         self.heap.push(Reverse((at, timer)));
+    }
+
+    /// How many there are, those that have lost their meaning included.
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
     }
 
     /// The next timer that is due.
@@ -44,8 +52,13 @@ impl Timers {
         self.heap.pop().map(|Reverse((_, timer))| timer)
     }
 
-    /// When the next one is due. Drops those at the front that `is_live` does not want.
+    /// When the next one is due. Drops those at the front that `is_live` does not want, and all
+    /// such when there may be more of them than of others.
     pub(super) fn next(&mut self, is_live: impl Fn(&Timer) -> bool) -> Option<Time> {
+        if self.heap.len() > 2 * self.swept + 64 {
+            self.heap.retain(|Reverse((_, timer))| is_live(timer));
+            self.swept = self.heap.len();
+        }
         while let Some(Reverse((at, timer))) = self.heap.peek() {
             if is_live(timer) {
                 return Some(*at);

@@ -39,8 +39,13 @@ mod tests {
     #[test]
     fn doubles_up_to_the_ceiling() {
         let backoff = Backoff::default();
-        let delays: Vec<_> = (0..10).map(|attempt| backoff.delay(attempt).as_millis()).collect();
-        assert_eq!(delays, [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000]);
+        let delays: Vec<_> = (0..10)
+            .map(|attempt| backoff.delay(attempt).as_millis())
+            .collect();
+        assert_eq!(
+            delays,
+            [100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000]
+        );
     }
 
     #[test]

@@ -23,7 +23,11 @@ pub struct RestartPolicy {
 
 impl Default for RestartPolicy {
     fn default() -> Self {
-        Self { max: 5, window: Duration::from_secs(60), backoff: Backoff::default() }
+        Self {
+            max: 5,
+            window: Duration::from_secs(60),
+            backoff: Backoff::default(),
+        }
     }
 }
 
@@ -45,7 +49,11 @@ pub struct Restarts {
 impl Restarts {
     /// Judges a death at `now` and counts the restart that follows from it.
     pub fn judge(&mut self, policy: &RestartPolicy, now: Time) -> Verdict {
-        while self.recent.front().is_some_and(|at| now.since(*at) >= policy.window) {
+        while self
+            .recent
+            .front()
+            .is_some_and(|at| now.since(*at) >= policy.window)
+        {
             self.recent.pop_front();
         }
         let used = u32::try_from(self.recent.len()).unwrap_or(u32::MAX);
@@ -71,8 +79,9 @@ mod tests {
     fn first_at_once_then_backoff_then_unhealthy_and_the_window_forgives() {
         let policy = RestartPolicy::default();
         let mut restarts = Restarts::default();
-        let verdicts: Vec<_> =
-            (0..6).map(|second| restarts.judge(&policy, Time(second * 1_000_000))).collect();
+        let verdicts: Vec<_> = (0..6)
+            .map(|second| restarts.judge(&policy, Time(second * 1_000_000)))
+            .collect();
         let ms = Duration::from_millis;
         assert_eq!(
             verdicts,
@@ -85,6 +94,9 @@ mod tests {
                 Verdict::Unhealthy(ms(3200)),
             ]
         );
-        assert_eq!(restarts.judge(&policy, Time(120_000_000)), Verdict::Replace(ms(0)));
+        assert_eq!(
+            restarts.judge(&policy, Time(120_000_000)),
+            Verdict::Replace(ms(0))
+        );
     }
 }

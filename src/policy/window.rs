@@ -32,7 +32,12 @@ impl Window {
     /// The window of a worker that runs `concurrency` calls at once.
     pub fn new(concurrency: u32) -> Self {
         let concurrency = concurrency.max(1);
-        Self { concurrency, service: None, progress: Time::ZERO, limit: concurrency }
+        Self {
+            concurrency,
+            service: None,
+            progress: Time::ZERO,
+            limit: concurrency,
+        }
     }
 
     /// How many calls may be in flight.

@@ -36,7 +36,10 @@ pub fn decode(bytes: &[u8], start: usize, limits: Limits) -> Result<Decoded, Mal
         return Err(Malformed::TooShort(length));
     }
     if length > limits.frame {
-        return Err(Malformed::TooLarge { length, limit: limits.frame });
+        return Err(Malformed::TooLarge {
+            length,
+            limit: limits.frame,
+        });
     }
     let total = (length as usize).saturating_add(4);
     let Some(head) = rest.first_chunk::<{ header::LEN }>() else {

@@ -4,13 +4,16 @@
 //! debug build of `rmp-serde` on a two-megabyte stack. So Rust scans a payload without recursion
 //! before it hands it to serde.
 
-use crate::protocol::header::Kind;
 use crate::protocol::Malformed;
+use crate::protocol::header::Kind;
 
 /// Checks that `bytes` are one MessagePack value and nothing else, that it is nested at most `limit` levels and that no
 /// container claims more elements than bytes remain.
 pub fn check(kind: Kind, bytes: &[u8], limit: u32) -> Result<(), Malformed> {
-    let broken = |reason: &str| Malformed::Payload { kind, reason: reason.to_owned() };
+    let broken = |reason: &str| Malformed::Payload {
+        kind,
+        reason: reason.to_owned(),
+    };
     // Values still to be read, one entry for each open container; the first is the root.
     let mut open: Vec<u64> = vec![1];
     let mut at = 0_usize;
@@ -52,13 +55,33 @@ struct Step {
 
 impl Step {
     fn of(marker: u8, rest: &[u8]) -> Option<Self> {
-        let leaf = |skip: usize| Some(Self { skip, children: 0, container: false });
-        let nest = |skip, children| Some(Self { skip, children, container: true });
+        let leaf = |skip: usize| {
+            Some(Self {
+                skip,
+                children: 0,
+                container: false,
+            })
+        };
+        let nest = |skip, children| {
+            Some(Self {
+                skip,
+                children,
+                container: true,
+            })
+        };
         let number = |width: usize| -> Option<u64> {
-            Some(rest.get(..width)?.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+            Some(
+                rest.get(..width)?
+                    .iter()
+                    .fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+            )
         };
         let sized = |width: usize, more: usize| {
-            leaf(usize::try_from(number(width)?).ok()?.saturating_add(width + more))
+            leaf(
+                usize::try_from(number(width)?)
+                    .ok()?
+                    .saturating_add(width + more),
+            )
         };
         match marker {
             0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => leaf(0),

@@ -142,11 +142,31 @@ impl Header {
         let [l0, l1, l2, l3] = self.payload.saturating_add(COUNTED).to_le_bytes();
         let [h0, h1] = self.handler.to_le_bytes();
         let [i0, i1, i2, i3] = self.id.to_le_bytes();
-        [l0, l1, l2, l3, self.kind as u8, self.flags, h0, h1, i0, i1, i2, i3]
+        [
+            l0,
+            l1,
+            l2,
+            l3,
+            self.kind as u8,
+            self.flags,
+            h0,
+            h1,
+            i0,
+            i1,
+            i2,
+            i3,
+        ]
     }
 
     /// A whole frame without a payload.
     pub fn bare(kind: Kind, id: u32) -> [u8; LEN] {
-        Self { payload: 0, kind, flags: 0, handler: 0, id }.to_bytes()
+        Self {
+            payload: 0,
+            kind,
+            flags: 0,
+            handler: 0,
+            id,
+        }
+        .to_bytes()
     }
 }

@@ -15,7 +15,9 @@ use serde_json::{Map, Value};
 struct Lenient(Value);
 
 /// Reads a map, for `#[serde(deserialize_with)]`.
-pub(super) fn map<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
+pub(super) fn map<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Map<String, Value>, D::Error> {
     deserializer.deserialize_map(MapVisitor)
 }
 

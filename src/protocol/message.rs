@@ -103,8 +103,10 @@ pub fn read<'de, T: Deserialize<'de>>(
     limits: Limits,
 ) -> Result<T, Malformed> {
     depth::check(kind, payload, limits.depth.min(MAX_RUST_DEPTH))?;
-    rmp_serde::from_slice(payload)
-        .map_err(|error| Malformed::Payload { kind, reason: error.to_string() })
+    rmp_serde::from_slice(payload).map_err(|error| Malformed::Payload {
+        kind,
+        reason: error.to_string(),
+    })
 }
 
 /// Nesting that serde may recurse into on any stack we run on, debug builds included.
@@ -112,11 +114,21 @@ const MAX_RUST_DEPTH: u32 = 128;
 
 /// Writes a whole frame around a payload.
 pub fn frame<T: Serialize>(kind: Kind, id: u32, payload: &T) -> Result<Vec<u8>, Malformed> {
-    let body = rmp_serde::to_vec_named(payload)
-        .map_err(|error| Malformed::Payload { kind, reason: error.to_string() })?;
-    let length = u32::try_from(body.len())
-        .map_err(|error| Malformed::Payload { kind, reason: error.to_string() })?;
-    let header = Header { payload: length, kind, flags: 0, handler: 0, id };
+    let body = rmp_serde::to_vec_named(payload).map_err(|error| Malformed::Payload {
+        kind,
+        reason: error.to_string(),
+    })?;
+    let length = u32::try_from(body.len()).map_err(|error| Malformed::Payload {
+        kind,
+        reason: error.to_string(),
+    })?;
+    let header = Header {
+        payload: length,
+        kind,
+        flags: 0,
+        handler: 0,
+        id,
+    };
     let mut bytes = Vec::with_capacity(crate::protocol::header::LEN + body.len());
     bytes.extend_from_slice(&header.to_bytes());
     bytes.extend_from_slice(&body);

@@ -30,7 +30,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { frame: 256 << 20, depth: 512 }
+        Self {
+            frame: 256 << 20,
+            depth: 512,
+        }
     }
 }
 

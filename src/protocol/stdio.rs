@@ -24,11 +24,16 @@ pub fn decode(bytes: &[u8], start: usize, limits: Limits) -> Result<Decoded, Mal
     };
     let length = u32::from_le_bytes(*prefix);
     if length > limits.frame {
-        return Err(Malformed::TooLarge { length, limit: limits.frame });
+        return Err(Malformed::TooLarge {
+            length,
+            limit: limits.frame,
+        });
     }
     let total = (length as usize).saturating_add(LEN);
     if rest.len() < total {
         return Ok(Decoded::NeedMore(total));
     }
-    Ok(Decoded::Reply(start.saturating_add(LEN)..start.saturating_add(total)))
+    Ok(Decoded::Reply(
+        start.saturating_add(LEN)..start.saturating_add(total),
+    ))
 }

@@ -21,8 +21,15 @@ enum Shell {
 }
 
 impl Shell {
-    const ALL: [Self; 7] =
-        [Self::Array, Self::Array16, Self::Array32, Self::Key, Self::Value, Self::Map16, Self::Map32];
+    const ALL: [Self; 7] = [
+        Self::Array,
+        Self::Array16,
+        Self::Array32,
+        Self::Key,
+        Self::Value,
+        Self::Map16,
+        Self::Map32,
+    ];
 
     fn before(self) -> &'static [u8] {
         match self {
@@ -47,7 +54,11 @@ impl Shell {
 /// A value of so many levels, its shells taken in turn.
 fn nested(shells: &[Shell], levels: usize) -> Vec<u8> {
     let chosen: Vec<Shell> = shells.iter().copied().cycle().take(levels).collect();
-    let mut bytes: Vec<u8> = chosen.iter().flat_map(|shell| shell.before()).copied().collect();
+    let mut bytes: Vec<u8> = chosen
+        .iter()
+        .flat_map(|shell| shell.before())
+        .copied()
+        .collect();
     bytes.push(0xc0);
     bytes.extend(chosen.iter().rev().flat_map(|shell| shell.after()));
     bytes
@@ -62,21 +73,36 @@ fn a_hundred_thousand_levels_are_counted_without_recursion() {
             assert_eq!(depth::check(KIND, &bytes, 100_000), Ok(()), "{shell:?}");
             let refused = Err(Malformed::TooDeep(99_999));
             assert_eq!(depth::check(KIND, &bytes, 99_999), refused, "{shell:?}");
-            assert_eq!(depth::check(KIND, &bytes, 512), Err(Malformed::TooDeep(512)), "{shell:?}");
+            assert_eq!(
+                depth::check(KIND, &bytes, 512),
+                Err(Malformed::TooDeep(512)),
+                "{shell:?}"
+            );
         }
     };
-    std::thread::Builder::new().stack_size(64 * 1024).spawn(scan).unwrap().join().unwrap();
+    std::thread::Builder::new()
+        .stack_size(64 * 1024)
+        .spawn(scan)
+        .unwrap()
+        .join()
+        .unwrap();
 }
 
 #[test]
 fn a_claim_of_four_billion_elements_is_refused() {
-    for bytes in [[0xdd, 0xff, 0xff, 0xff, 0xff], [0xdf, 0xff, 0xff, 0xff, 0xff]] {
+    for bytes in [
+        [0xdd, 0xff, 0xff, 0xff, 0xff],
+        [0xdf, 0xff, 0xff, 0xff, 0xff],
+    ] {
         let reason = "value claims more than there is".to_owned();
         let broken = Malformed::Payload { kind: KIND, reason };
         assert_eq!(depth::check(KIND, &bytes, 512), Err(broken));
     }
     // A string and an extension that claim as much.
-    for bytes in [[0xdb, 0xff, 0xff, 0xff, 0xff], [0xc9, 0xff, 0xff, 0xff, 0xff]] {
+    for bytes in [
+        [0xdb, 0xff, 0xff, 0xff, 0xff],
+        [0xc9, 0xff, 0xff, 0xff, 0xff],
+    ] {
         assert!(depth::check(KIND, &bytes, 512).is_err());
     }
 }
@@ -89,7 +115,10 @@ fn reference(bytes: &[u8]) -> Option<(u32, usize)> {
     let mut number = |width: usize| -> Option<usize> {
         let (head, tail) = rest.split_at_checked(width)?;
         rest = tail;
-        Some(head.iter().fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte)))
+        Some(
+            head.iter()
+                .fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte)),
+        )
     };
     use rmp::Marker as M;
     let (skip, children) = match marker {
@@ -125,7 +154,10 @@ fn reference(bytes: &[u8]) -> Option<(u32, usize)> {
         deepest = deepest.max(below);
         rest = &rest[length..];
     }
-    Some((deepest + u32::from(children.is_some()), bytes.len() - rest.len()))
+    Some((
+        deepest + u32::from(children.is_some()),
+        bytes.len() - rest.len(),
+    ))
 }
 
 /// Bytes that are often a value: markers weigh more than the rest.

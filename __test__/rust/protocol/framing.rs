@@ -46,7 +46,11 @@ fn read_all(reader: Reader, chunks: &[&[u8]], limits: Limits) -> Reading {
                     found.push((header, buffer[payload].to_vec()));
                 }
                 Ok(Step::NeedMore(total)) => {
-                    assert!(total > buffer.len() - at, "needs {total}, has {}", buffer.len() - at);
+                    assert!(
+                        total > buffer.len() - at,
+                        "needs {total}, has {}",
+                        buffer.len() - at
+                    );
                     break;
                 }
                 Err(broken) => return (found, Some(broken)),
@@ -58,16 +62,27 @@ fn read_all(reader: Reader, chunks: &[&[u8]], limits: Limits) -> Reading {
 
 /// Any header that the specification allows.
 fn headers() -> impl Strategy<Value = Header> {
-    (0..u32::MAX - 8, select(Kind::ALL), any::<u8>(), any::<u16>(), any::<u32>()).prop_map(
-        |(payload, kind, flags, handler, id)| {
+    (
+        0..u32::MAX - 8,
+        select(Kind::ALL),
+        any::<u8>(),
+        any::<u16>(),
+        any::<u32>(),
+    )
+        .prop_map(|(payload, kind, flags, handler, id)| {
             let known = match kind {
                 Kind::Request => ARGUMENTS | EXTRAS | STREAM,
                 Kind::Callback => STREAM,
                 _ => 0,
             };
-            Header { payload, kind, flags: flags & known, handler, id }
-        },
-    )
+            Header {
+                payload,
+                kind,
+                flags: flags & known,
+                handler,
+                id,
+            }
+        })
 }
 
 /// A whole frame of any kind.
@@ -89,7 +104,10 @@ fn cut<'a>(bytes: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len() + 1)).collect();
     places.extend([0, bytes.len()]);
     places.sort_unstable();
-    places.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect()
+    places
+        .windows(2)
+        .map(|pair| &bytes[pair[0]..pair[1]])
+        .collect()
 }
 
 /// Limits small enough that random lengths fall on both sides.
@@ -168,7 +186,16 @@ proptest! {
 
 #[test]
 fn the_limit_itself_is_allowed() {
-    let limits = Limits { frame: 100, depth: 512 };
-    assert_eq!(decoder::decode(&[100, 0, 0, 0], 0, limits), Ok(Decoded::NeedMore(104)));
-    assert_eq!(stdio::decode(&[100, 0, 0, 0], 0, limits), Ok(stdio::Decoded::NeedMore(104)));
+    let limits = Limits {
+        frame: 100,
+        depth: 512,
+    };
+    assert_eq!(
+        decoder::decode(&[100, 0, 0, 0], 0, limits),
+        Ok(Decoded::NeedMore(104))
+    );
+    assert_eq!(
+        stdio::decode(&[100, 0, 0, 0], 0, limits),
+        Ok(stdio::Decoded::NeedMore(104))
+    );
 }

@@ -11,7 +11,13 @@ use synapse::protocol::{Limits, Malformed};
 use crate::protocol::{Vectors, bytes_of};
 
 /// The kinds that Rust reads.
-const READ: [Kind; 5] = [Kind::Hello, Kind::Fault, Kind::Log, Kind::Mark, Kind::Heartbeat];
+const READ: [Kind; 5] = [
+    Kind::Hello,
+    Kind::Fault,
+    Kind::Log,
+    Kind::Mark,
+    Kind::Heartbeat,
+];
 
 /// Reads a payload as what its kind says.
 fn read(kind: Kind, payload: &[u8]) -> Result<(), Malformed> {
@@ -30,7 +36,12 @@ fn golden() -> Vec<(Kind, Vec<u8>)> {
     Vectors::read()
         .frames
         .iter()
-        .map(|vector| (Kind::from_number(vector.kind).unwrap(), bytes_of(&vector.payload_hex)))
+        .map(|vector| {
+            (
+                Kind::from_number(vector.kind).unwrap(),
+                bytes_of(&vector.payload_hex),
+            )
+        })
         .filter(|(kind, _)| READ.contains(kind))
         .collect()
 }
@@ -42,8 +53,15 @@ fn hellos() -> impl Strategy<Value = Hello> {
         Handler { name, about }
     });
     let mode = prop_oneof![Just(Mode::Synapse), Just(Mode::Stdio)];
-    (any::<u32>(), mode, any::<u32>(), ".{0,20}", any::<Option<u16>>(), vec(handler, 0..5)).prop_map(
-        |(protocol, mode, pid, python, default, handlers)| Hello {
+    (
+        any::<u32>(),
+        mode,
+        any::<u32>(),
+        ".{0,20}",
+        any::<Option<u16>>(),
+        vec(handler, 0..5),
+    )
+        .prop_map(|(protocol, mode, pid, python, default, handlers)| Hello {
             protocol,
             mode,
             pid,
@@ -52,8 +70,7 @@ fn hellos() -> impl Strategy<Value = Hello> {
             sdk: "2.0.0".to_owned(),
             default,
             handlers,
-        },
-    )
+        })
 }
 
 proptest! {
@@ -116,7 +133,12 @@ fn what_is_nested_too_deep_for_serde_is_refused_before_it_recurses() {
 #[test]
 fn what_is_missing_is_named() {
     let empty_map = [0x80];
-    for (kind, field) in [(Kind::Hello, "protocol"), (Kind::Fault, "phase"), (Kind::Log, "stream"), (Kind::Mark, "replies")] {
+    for (kind, field) in [
+        (Kind::Hello, "protocol"),
+        (Kind::Fault, "phase"),
+        (Kind::Log, "stream"),
+        (Kind::Mark, "replies"),
+    ] {
         let broken = read(kind, &empty_map).unwrap_err().to_string();
         assert!(broken.contains(field), "{broken}");
     }

@@ -24,12 +24,20 @@ fn every_frame_is_read_as_the_vector_says_and_written_as_it_was() {
             id: vector.id,
         };
         assert_eq!(frame.header, header, "{}", vector.name);
-        assert_eq!(bytes[frame.payload], bytes_of(&vector.payload_hex), "{}", vector.name);
+        assert_eq!(
+            bytes[frame.payload],
+            bytes_of(&vector.payload_hex),
+            "{}",
+            vector.name
+        );
         assert_eq!(bytes[..LEN], header.to_bytes(), "{}", vector.name);
     }
     for kind in Kind::ALL {
         assert!(
-            vectors.frames.iter().any(|vector| vector.kind == *kind as u8),
+            vectors
+                .frames
+                .iter()
+                .any(|vector| vector.kind == *kind as u8),
             "no vector of kind {kind:?}"
         );
     }
@@ -58,7 +66,12 @@ fn every_reply_of_a_script_is_read() {
         let Ok(stdio::Decoded::Reply(payload)) = decoded else {
             panic!("{}: {decoded:?}", vector.name)
         };
-        assert_eq!(bytes[payload], bytes_of(&vector.payload_hex), "{}", vector.name);
+        assert_eq!(
+            bytes[payload],
+            bytes_of(&vector.payload_hex),
+            "{}",
+            vector.name
+        );
     }
 }
 
@@ -81,10 +94,24 @@ fn what_rust_itself_reads_is_understood() {
             Kind::Log => message::read::<Log>(kind, &payload, limits).map(|log| {
                 assert_eq!(log.about.contains_key("level"), log.stream == "logging");
             }),
-            Kind::Heartbeat => message::read::<Heartbeat>(kind, &payload, limits)
-                .map(|beat| assert_eq!(beat, Heartbeat { rss: 48 << 20, calls: 2, lag: 0.25 })),
+            Kind::Heartbeat => message::read::<Heartbeat>(kind, &payload, limits).map(|beat| {
+                assert_eq!(
+                    beat,
+                    Heartbeat {
+                        rss: 48 << 20,
+                        calls: 2,
+                        lag: 0.25
+                    }
+                )
+            }),
             Kind::Mark => message::read::<Mark>(kind, &payload, limits).map(|mark| {
-                assert_eq!(mark, Mark { replies: 2, text: "[ERROR] no\n".to_owned() });
+                assert_eq!(
+                    mark,
+                    Mark {
+                        replies: 2,
+                        text: "[ERROR] no\n".to_owned()
+                    }
+                );
             }),
             _ => continue,
         };

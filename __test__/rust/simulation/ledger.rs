@@ -1,0 +1,722 @@
+//! What the engine has promised, by what can be seen from outside: who wrote what to whom, who was
+//! told what. After every input the invariants are checked against it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use synapse::engine::{CallOptions, Command, Config, Event, Holdings};
+use synapse::error::{ErrorCode, Failure};
+use synapse::ids::{CallId, WorkerId};
+use synapse::protocol::message::Mode;
+use synapse::time::Time;
+
+use crate::simulation::process::Request;
+
+/// What is wrong, if something is.
+pub(crate) type Verdict = Result<(), String>;
+
+/// Answers `Err` with a sentence unless the condition holds.
+macro_rules! ensure {
+    ($condition:expr, $($sentence:tt)+) => {
+        if !$condition {
+            return Err(format!($($sentence)+));
+        }
+    };
+}
+pub(crate) use ensure;
+
+/// How long the pipes of a dead worker may be waited for.
+const DRAIN: Duration = Duration::from_millis(50);
+/// How late the world may be with a tick, and a bit.
+const SLACK: Duration = Duration::from_millis(5);
+
+/// How a caller was told that its call is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// By an answer of a worker.
+    Answer,
+    /// By an error of the engine.
+    Error(ErrorCode),
+    /// It had taken the call back itself.
+    Cancelled,
+}
+
+/// What must become of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intake {
+    Taken,
+    Refused(ErrorCode),
+    /// With the code of the death that made the engine unhealthy.
+    RefusedAsUnhealthy,
+}
+
+#[derive(Debug)]
+struct Record {
+    options: CallOptions,
+    handler: Option<&'static str>,
+    /// Order of submission.
+    sequence: u64,
+    /// Since when it waits for a worker; `None` while it is with one.
+    waits: Option<Time>,
+    /// With which worker it is, unanswered.
+    at: Option<WorkerId>,
+    writes: Vec<WorkerId>,
+    told: Option<(Told, Time)>,
+}
+
+impl Record {
+    fn rank(&self) -> (i32, u64) {
+        (self.options.priority, self.sequence)
+    }
+
+    fn may_run_on(&self, worker: WorkerId) -> bool {
+        self.options.worker.is_none_or(|pin| pin == worker)
+    }
+}
+
+/// What the engine has been told of a worker, and has said of it.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    pub(crate) ready: bool,
+    pub(crate) handlers: Vec<&'static str>,
+    /// It has not taken what was written.
+    pub(crate) stuck: bool,
+    /// It was told to go.
+    pub(crate) dropped: bool,
+    /// When the engine first heard of its death or of its end of file.
+    pub(crate) gone: Option<Time>,
+    pub(crate) exited: bool,
+    /// Calls written to it and not answered, in order of writing.
+    owed: Vec<CallId>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    config: Config,
+    mode: Mode,
+    queue_max: Option<usize>,
+    /// Calls that somebody waits for or that a worker owes an answer for.
+    calls: BTreeMap<CallId, Record>,
+    /// All others.
+    done: BTreeMap<CallId, Record>,
+    pub(crate) workers: BTreeMap<WorkerId, Standing>,
+    buried: BTreeSet<WorkerId>,
+    /// The calls that waited before this input.
+    waited: BTreeSet<CallId>,
+    /// What this input wrote, by worker, in order.
+    written: BTreeMap<WorkerId, Vec<CallId>>,
+    /// Workers that this input started, beside the first.
+    replacements: u32,
+    /// When announced replacements are due.
+    restarts: Vec<Time>,
+    pub(crate) stop_asked: bool,
+    spawned: bool,
+    spawn_failed: bool,
+    pub(crate) stopped: bool,
+    unhealthy: bool,
+}
+
+impl Ledger {
+    pub(crate) fn new(config: &Config, mode: Mode) -> Self {
+        Self {
+            config: config.clone(),
+            mode,
+            queue_max: config.queue_max,
+            calls: BTreeMap::new(),
+            done: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            buried: BTreeSet::new(),
+            waited: BTreeSet::new(),
+            written: BTreeMap::new(),
+            replacements: 0,
+            restarts: Vec::new(),
+            stop_asked: false,
+            spawned: false,
+            spawn_failed: false,
+            stopped: false,
+            unhealthy: false,
+        }
+    }
+
+    /// The calls whose callers still wait.
+    pub(crate) fn open(&self) -> Vec<CallId> {
+        let open = self
+            .calls
+            .iter()
+            .filter(|(_, record)| record.told.is_none());
+        open.map(|(id, _)| *id).collect()
+    }
+
+    /// How a call was settled.
+    pub(crate) fn told(&self, call: CallId) -> Option<Told> {
+        self.record(call)
+            .and_then(|record| record.told)
+            .map(|(told, _)| told)
+    }
+
+    fn record(&self, call: CallId) -> Option<&Record> {
+        self.calls.get(&call).or_else(|| self.done.get(&call))
+    }
+
+    /// Puts a call away when it is over for its caller and for its worker.
+    fn retire(&mut self, call: CallId) {
+        if self
+            .calls
+            .get(&call)
+            .is_some_and(|record| record.told.is_some() && record.at.is_none())
+        {
+            self.done.extend(self.calls.remove_entry(&call));
+        }
+    }
+
+    /// The next input begins.
+    pub(crate) fn begin(&mut self) {
+        let waiting = self
+            .calls
+            .iter()
+            .filter(|(_, record)| record.waits.is_some());
+        self.waited = waiting.map(|(id, _)| *id).collect();
+        self.written.clear();
+    }
+
+    /// What must become of a call that is handed in now.
+    pub(crate) fn intake(&self, options: CallOptions, held: &Holdings) -> Intake {
+        if self.stop_asked || self.spawn_failed {
+            return Intake::Refused(ErrorCode::Disposed);
+        }
+        if self.unhealthy {
+            return Intake::RefusedAsUnhealthy;
+        }
+        if let Some(pin) = options.worker {
+            let lives = self
+                .workers
+                .get(&pin)
+                .is_some_and(|w| !w.dropped && w.gone.is_none());
+            if !lives {
+                return Intake::Refused(ErrorCode::WorkerExited);
+            }
+        }
+        let free = held
+            .workers
+            .iter()
+            .any(|load| load.takes && options.worker.is_none_or(|pin| pin == load.worker));
+        let full = self.queue_max.is_some_and(|max| held.queued >= max);
+        if full && !free {
+            Intake::Refused(ErrorCode::QueueFull)
+        } else {
+            Intake::Taken
+        }
+    }
+
+    /// A call is handed in.
+    pub(crate) fn submitted(
+        &mut self,
+        now: Time,
+        call: CallId,
+        handler: Option<&'static str>,
+        options: CallOptions,
+    ) {
+        let sequence = (self.calls.len() + self.done.len()) as u64;
+        let (waits, at, told) = (Some(now), None, None);
+        let writes = Vec::new();
+        self.calls.insert(
+            call,
+            Record {
+                options,
+                handler,
+                sequence,
+                waits,
+                at,
+                writes,
+                told,
+            },
+        );
+    }
+
+    /// The caller took a call back.
+    pub(crate) fn cancelled(&mut self, now: Time, call: CallId) {
+        self.tell(now, call, Told::Cancelled);
+    }
+
+    fn tell(&mut self, now: Time, call: CallId, told: Told) {
+        if let Some(record) = self.calls.get_mut(&call) {
+            record.told = Some((told, now));
+            record.waits = None;
+        }
+        self.retire(call);
+    }
+
+    /// A worker said hello.
+    pub(crate) fn ready(&mut self, worker: WorkerId) {
+        let mode = self.mode;
+        if let Some(standing) = self.workers.get_mut(&worker)
+            && !standing.dropped
+            && standing.gone.is_none()
+        {
+            standing.ready = true;
+            if mode == Mode::Stdio && !self.config.queue_max_given {
+                self.queue_max = None;
+            }
+        }
+    }
+
+    /// The engine was told of a worker's exit or of its end of file.
+    pub(crate) fn gone(&mut self, now: Time, worker: WorkerId) {
+        if let Some(standing) = self.workers.get_mut(&worker) {
+            standing.gone.get_or_insert(now);
+        }
+    }
+
+    /// Whether the engine still reads what a worker sends.
+    pub(crate) fn heeded(&self, worker: WorkerId) -> bool {
+        !self.buried.contains(&worker) && !self.workers[&worker].dropped
+    }
+
+    /// The engine has consumed answers of a worker.
+    pub(crate) fn answered(&mut self, worker: WorkerId, answers: &[Option<CallId>]) {
+        let Some(standing) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        let mut answered = Vec::new();
+        for answer in answers {
+            let place = match answer {
+                Some(call) => standing.owed.iter().position(|owed| owed == call),
+                None => (!standing.owed.is_empty()).then_some(0),
+            };
+            let Some(place) = place else { continue };
+            let call = standing.owed.remove(place);
+            answered.push(call);
+            if let Some(record) = self.calls.get_mut(&call) {
+                record.at = None;
+            }
+        }
+        for call in answered {
+            self.retire(call);
+        }
+    }
+
+    /// Requests went out to a worker.
+    pub(crate) fn wrote(&mut self, worker: WorkerId, requests: &[Request]) -> Verdict {
+        let Some(standing) = self.workers.get_mut(&worker) else {
+            return Err(format!(
+                "worker {worker} was written to before it was started"
+            ));
+        };
+        ensure!(
+            standing.ready,
+            "worker {worker} was written to before its hello"
+        );
+        ensure!(
+            !standing.stuck,
+            "worker {worker} was written to although it is backlogged"
+        );
+        ensure!(
+            !standing.dropped && standing.gone.is_none() && !self.buried.contains(&worker),
+            "worker {worker} was written to although it goes or is gone"
+        );
+        for Request { call, handler } in requests {
+            let call = *call;
+            let Some(record) = self
+                .calls
+                .get_mut(&call)
+                .filter(|record| record.told.is_none())
+            else {
+                return Err(format!("call {call} was written after its caller was told"));
+            };
+            ensure!(
+                record.may_run_on(worker),
+                "call {call} was written to worker {worker}"
+            );
+            ensure!(
+                !record.writes.contains(&worker),
+                "call {call} was written to worker {worker} twice"
+            );
+            if !record.writes.is_empty() {
+                ensure!(record.options.idempotent, "call {call} was written twice");
+                ensure!(
+                    record.writes.len() < 2,
+                    "call {call} was written more than twice"
+                );
+            }
+            if let (Some(number), Some(name)) = (handler, record.handler) {
+                let found = standing.handlers.get(usize::from(*number));
+                ensure!(
+                    found == Some(&name),
+                    "call {call} of {name} was written as {found:?}"
+                );
+            }
+            record.writes.push(worker);
+            record.at = Some(worker);
+            record.waits = None;
+            standing.owed.push(call);
+            self.written.entry(worker).or_default().push(call);
+        }
+        Ok(())
+    }
+
+    /// A worker's answer reached a caller.
+    pub(crate) fn settled(&mut self, now: Time, call: CallId, by: WorkerId) -> Verdict {
+        let record = self.open_record(call)?;
+        ensure!(
+            record.writes.last() == Some(&by),
+            "call {call} was answered by worker {by}, written to {:?}",
+            record.writes
+        );
+        self.tell(now, call, Told::Answer);
+        Ok(())
+    }
+
+    fn open_record(&self, call: CallId) -> Result<&Record, String> {
+        let record = self
+            .record(call)
+            .ok_or(format!("call {call} settled and never made"))?;
+        ensure!(
+            record.told.is_none(),
+            "call {call} settled twice, first by {:?}",
+            record.told
+        );
+        Ok(record)
+    }
+
+    /// The engine failed a call.
+    fn failed(&mut self, now: Time, call: CallId, failure: &Failure) -> Verdict {
+        let record = self.open_record(call)?;
+        let detail = |name: &str| failure.details.get(name);
+        if failure.code == ErrorCode::Timeout && detail("phase").is_some_and(|p| p != "start") {
+            let waited_out = self
+                .config
+                .queue_timeout
+                .is_some_and(|limit| record.waits.is_some_and(|since| since + limit <= now));
+            let due = record
+                .options
+                .deadline
+                .is_some_and(|deadline| deadline <= now);
+            ensure!(
+                due || waited_out,
+                "call {call} timed out too early: {failure:?}"
+            );
+            let phase = if record.waits.is_some() {
+                "queue"
+            } else {
+                "run"
+            };
+            ensure!(
+                detail("phase").unwrap() == phase,
+                "call {call} timed out in {failure:?}"
+            );
+        }
+        if failure.code == ErrorCode::PythonError {
+            ensure!(
+                failure.message == format!("[ERROR] {call}"),
+                "call {call} was rejected by another's mark: {}",
+                failure.message
+            );
+        }
+        if detail("mayHaveExecuted").is_some_and(|value| value == false) {
+            ensure!(
+                record.writes.is_empty(),
+                "call {call} may have run, and its caller was told that it has not"
+            );
+        }
+        self.tell(now, call, Told::Error(failure.code));
+        Ok(())
+    }
+
+    /// The engine asks for something.
+    pub(crate) fn command(&mut self, command: &Command) -> Verdict {
+        let (Command::Start(worker)
+        | Command::Control(worker, _)
+        | Command::Stop(worker)
+        | Command::Kill(worker)) = command;
+        if let Command::Start(_) = command {
+            let fresh = self.workers.insert(*worker, Standing::default()).is_none();
+            ensure!(fresh, "worker {worker} was started twice");
+            ensure!(
+                !self.stop_asked,
+                "worker {worker} was started after the stop"
+            );
+            self.replacements += u32::from(self.spawned);
+            return Ok(());
+        }
+        let Some(standing) = self.workers.get_mut(worker) else {
+            return Err(format!("{command:?} before the worker was started"));
+        };
+        ensure!(!standing.exited, "{command:?} for a worker that has exited");
+        if matches!(command, Command::Stop(_) | Command::Kill(_)) {
+            standing.dropped = true;
+        }
+        Ok(())
+    }
+
+    /// The engine says something.
+    pub(crate) fn event(&mut self, now: Time, event: &Event, held: &Holdings) -> Verdict {
+        match event {
+            Event::Failed { id, failure } => self.failed(now, *id, failure)?,
+            Event::Spawned => {
+                ensure!(
+                    !self.spawned && !self.spawn_failed,
+                    "spawned after a verdict"
+                );
+                let ready = self.workers.values().filter(|w| w.ready).count();
+                ensure!(
+                    ready == self.config.workers as usize
+                        && self
+                            .workers
+                            .values()
+                            .all(|w| !w.dropped && w.gone.is_none()),
+                    "spawned although not all workers are ready"
+                );
+                self.spawned = true;
+            }
+            Event::SpawnFailed { .. } => {
+                ensure!(
+                    !self.spawned && !self.spawn_failed,
+                    "spawn failed after a verdict"
+                );
+                ensure!(!self.stop_asked, "spawn failed after a stop");
+                self.spawn_failed = true;
+            }
+            Event::Stopped => {
+                ensure!(!self.stopped, "stopped twice");
+                ensure!(self.stop_asked || self.spawn_failed, "stopped unasked");
+                ensure!(held.workers.is_empty(), "stopped with workers");
+                self.stopped = true;
+            }
+            Event::WorkerExit { worker, .. } => {
+                ensure!(self.buried.insert(*worker), "worker {worker} exited twice");
+                self.bury(now, *worker);
+            }
+            Event::WorkerRestart { delay, .. } => {
+                ensure!(self.config.restart.is_some(), "a restart without a policy");
+                self.restarts.push(now + Duration::from_millis(*delay));
+            }
+            Event::Unhealthy { .. } => {
+                ensure!(!self.unhealthy, "unhealthy twice");
+                self.unhealthy = true;
+            }
+            Event::Healthy => {
+                ensure!(self.unhealthy, "healthy twice");
+                self.unhealthy = false;
+            }
+            Event::Handlers { .. }
+            | Event::WorkerReady { .. }
+            | Event::Log { .. }
+            | Event::Heartbeat { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// The calls that a dead worker held and that were not failed wait again.
+    fn bury(&mut self, now: Time, worker: WorkerId) {
+        if let Some(standing) = self.workers.get_mut(&worker) {
+            standing.owed.clear();
+        }
+        let mut over = Vec::new();
+        for (call, record) in &mut self.calls {
+            if record.at != Some(worker) {
+                continue;
+            }
+            record.at = None;
+            if record.told.is_none() {
+                record.waits = Some(now);
+            } else {
+                over.push(*call);
+            }
+        }
+        for call in over {
+            self.retire(call);
+        }
+    }
+
+    /// Whether this input wrote a call for the second time.
+    pub(crate) fn wrote_again(&self) -> bool {
+        let twice = |call: &CallId| self.record(*call).is_some_and(|r| r.writes.len() == 2);
+        self.written.values().flatten().any(twice)
+    }
+
+    /// Checks all that must hold between two inputs.
+    pub(crate) fn check(&mut self, now: Time, ticked: bool, held: &Holdings) -> Verdict {
+        // Timers fire in order: a replacement is the one that is due first.
+        self.restarts.sort_unstable();
+        for _ in 0..std::mem::take(&mut self.replacements) {
+            ensure!(
+                !self.restarts.is_empty(),
+                "a worker was started that replaces nobody"
+            );
+            self.restarts.remove(0);
+        }
+        self.check_counts(held)?;
+        self.check_order()?;
+        self.check_overdue(now, if ticked { Duration::ZERO } else { SLACK })?;
+        if self.spawned && !self.stop_asked && self.config.restart.is_some() {
+            let there = held.workers.len() + self.restarts.len();
+            ensure!(
+                there == self.config.workers as usize,
+                "{} workers and {} replacements for {}",
+                held.workers.len(),
+                self.restarts.len(),
+                self.config.workers
+            );
+        }
+        Ok(())
+    }
+
+    fn check_counts(&self, held: &Holdings) -> Verdict {
+        let waiting: Vec<&Record> = self.calls.values().filter(|r| r.waits.is_some()).collect();
+        ensure!(
+            held.queued == waiting.len(),
+            "{} queued, {} wait",
+            held.queued,
+            waiting.len()
+        );
+        let open = self
+            .calls
+            .values()
+            .filter(|record| record.told.is_none())
+            .count();
+        let owed: usize = self
+            .workers
+            .values()
+            .flat_map(|standing| &standing.owed)
+            .filter(|call| self.told(**call).is_some())
+            .count();
+        ensure!(
+            (open..=open + owed).contains(&held.calls),
+            "{} calls held, {open} open and {owed} abandoned",
+            held.calls
+        );
+        for load in &held.workers {
+            let worker = load.worker;
+            ensure!(
+                load.outbox == 0,
+                "{} bytes for worker {worker} lie about",
+                load.outbox
+            );
+            let Some(standing) = self.workers.get(&worker) else {
+                return Err(format!("worker {worker} was never started"));
+            };
+            let active = standing.ready && !standing.dropped && standing.gone.is_none();
+            ensure!(
+                active || !load.takes,
+                "worker {worker} takes calls and should not"
+            );
+            if active {
+                let owed = standing.owed.len();
+                ensure!(
+                    load.in_flight as usize == owed,
+                    "{} in flight, {owed} owed",
+                    load.in_flight
+                );
+            }
+            let room = active && !standing.stuck && load.in_flight < load.window;
+            ensure!(
+                load.takes == room,
+                "worker {worker} takes calls: {}",
+                load.takes
+            );
+            ensure!(
+                load.window >= self.config.concurrency,
+                "window below concurrency"
+            );
+            if self.written.contains_key(&worker) && active {
+                ensure!(
+                    load.in_flight <= load.window,
+                    "{} in flight, window {}",
+                    load.in_flight,
+                    load.window
+                );
+            }
+            ensure!(
+                !load.takes || !waiting.iter().any(|record| record.may_run_on(worker)),
+                "worker {worker} idles while a call waits that it may take"
+            );
+        }
+        Ok(())
+    }
+
+    /// By priority, then in order of submission, for what one worker may take.
+    fn check_order(&self) -> Verdict {
+        for (worker, calls) in &self.written {
+            let mut highest: Option<CallId> = None;
+            for call in calls {
+                let rank = |call: &CallId| self.record(*call).map(Record::rank);
+                if let Some([first, _]) = self.record(*call).map(|record| &record.writes[..]) {
+                    ensure!(
+                        self.buried.contains(first),
+                        "call {call} was written again while worker {first} has it"
+                    );
+                }
+                if let Some(other) = highest {
+                    ensure!(
+                        rank(&other) < rank(call) || !self.waited.contains(call),
+                        "call {other} was written before call {call}"
+                    );
+                }
+                if highest.is_none_or(|other| rank(&other) < rank(call)) {
+                    highest = Some(*call);
+                }
+                let passed = self.calls.iter().find(|(waiting, record)| {
+                    record.waits.is_some()
+                        && self.waited.contains(waiting)
+                        && record.may_run_on(*worker)
+                        && rank(waiting) < rank(call)
+                });
+                ensure!(
+                    passed.is_none(),
+                    "call {call} was written before {passed:?}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn check_overdue(&self, now: Time, slack: Duration) -> Verdict {
+        let past = |at: Time| at + slack < now || (slack.is_zero() && at <= now);
+        for (call, record) in &self.calls {
+            if let Some((told, when)) = record.told {
+                let marked = told == Told::Error(ErrorCode::PythonError);
+                if let Some(worker) = record.at.filter(|_| !marked)
+                    && let Some(standing) = self.workers.get(&worker)
+                    && !standing.dropped
+                    && standing.gone.is_none()
+                {
+                    ensure!(
+                        !past(when + self.config.grace),
+                        "call {call} does not yield and worker {worker} is not killed"
+                    );
+                }
+                continue;
+            }
+            if let Some(deadline) = record.options.deadline {
+                ensure!(!past(deadline), "call {call} is past its deadline");
+            }
+            if let (Some(since), Some(limit)) = (record.waits, self.config.queue_timeout) {
+                ensure!(!past(since + limit), "call {call} has waited too long");
+            }
+            if let Some(gone) = record.at.and_then(|worker| self.workers[&worker].gone) {
+                ensure!(!past(gone + DRAIN), "call {call} hangs on a dead worker");
+            }
+        }
+        let millisecond = Duration::from_millis(1);
+        ensure!(
+            self.stop_asked || !self.restarts.iter().any(|due| past(*due + millisecond)),
+            "a replacement is overdue"
+        );
+        Ok(())
+    }
+
+    /// Checks all that must hold when everything is over.
+    pub(crate) fn finish(&self, held: &Holdings) -> Verdict {
+        ensure!(self.stopped, "never stopped");
+        let open = self.open();
+        ensure!(open.is_empty(), "calls {open:?} were lost");
+        let empty = Holdings {
+            timers: held.timers,
+            calls: 0,
+            queued: 0,
+            workers: Vec::new(),
+        };
+        ensure!(*held == empty, "left behind: {held:?}");
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! The engine in worlds that a seed decides: workers that start late or never, crash, stall, answer
+//! twice or never; callers that cancel and dispose. After every input the invariants of
+//! `ledger.rs` are checked. No clock, no process, no thread: a failing seed replays exactly.
+//!
+//! - `SYNAPSE_SIM_SEEDS=<count>`: how many worlds, 10,000 by default
+//! - `SYNAPSE_SIM_SEED=<seed>`: that one only, every step printed
+
+mod ledger;
+mod process;
+mod random;
+mod regressions;
+mod scenario;
+mod script;
+mod world;
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use crate::simulation::world::World;
+
+/// Worlds of a normal run.
+const SEEDS: u64 = 10_000;
+
+/// Findings after which a thread gives up.
+const SHOWN: usize = 5;
+
+/// Runs one world. A panic inside it is a finding like any other: its seed is what counts.
+fn explore(seed: u64, trace: bool) -> Result<BTreeSet<&'static str>, String> {
+    let run = AssertUnwindSafe(|| World::new(seed, trace).run());
+    catch_unwind(run).unwrap_or_else(|_| Err("panicked".to_owned())).map_err(|finding| {
+        format!(
+            "{finding}; replay: SYNAPSE_SIM_SEED={seed} cargo test --no-default-features --test it \
+             simulation::worlds -- --nocapture"
+        )
+    })
+}
+
+fn number_in(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|error| panic!("{variable}={text}: {error}")),
+    )
+}
+
+#[test]
+fn worlds() {
+    if let Some(seed) = number_in("SYNAPSE_SIM_SEED") {
+        explore(seed, true).unwrap_or_else(|finding| panic!("{finding}"));
+        return;
+    }
+    let seeds = number_in("SYNAPSE_SIM_SEEDS").unwrap_or(SEEDS);
+    let threads = thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    let every = usize::try_from(threads).unwrap();
+    let findings: Vec<String> = thread::scope(|scope| {
+        let share = |first: u64| {
+            let seeds = (first..seeds).step_by(every);
+            move || {
+                seeds
+                    .filter_map(|seed| explore(seed, false).err())
+                    .take(SHOWN)
+                    .collect()
+            }
+        };
+        let shares: Vec<_> = (0..threads)
+            .map(|first| scope.spawn(share(first)))
+            .collect();
+        shares
+            .into_iter()
+            .flat_map(|share| -> Vec<String> { share.join().unwrap() })
+            .collect()
+    });
+    assert!(findings.is_empty(), "{}", findings.join("\n"));
+}
+
+/// A simulation in which nothing goes wrong proves nothing.
+#[test]
+fn worlds_are_bad_enough() {
+    let seen: BTreeSet<&str> = (0..1_500)
+        .flat_map(|seed| explore(seed, false).unwrap())
+        .collect();
+    let wanted = [
+        // How calls fail.
+        "TIMEOUT in the queue",
+        "TIMEOUT while running",
+        "QUEUE_FULL",
+        "WORKER_EXITED",
+        "START_FAILED",
+        "FRAME_TOO_LARGE",
+        "HANDLER_NOT_FOUND",
+        "PYTHON_ERROR",
+        "DISPOSED",
+        // Why workers go.
+        "stopped",
+        "exited",
+        "protocol",
+        "hung",
+        "start",
+        // What becomes of the rest.
+        "spawned",
+        "spawn failed",
+        "all gone",
+        "unhealthy",
+        "healthy",
+        "restart",
+        "written again",
+    ];
+    let missing: Vec<&str> = wanted
+        .into_iter()
+        .filter(|name| !seen.contains(name))
+        .collect();
+    assert!(missing.is_empty(), "never seen: {missing:?}");
+}

@@ -1,0 +1,178 @@
+//! A scripted worker process: what it has been given, what it does with it, how it ends. It knows
+//! nothing of the engine; bytes come in and bytes go out.
+
+use std::collections::VecDeque;
+
+use synapse::ids::CallId;
+use synapse::protocol::header::{Header, Kind, LEN};
+use synapse::protocol::message::Mode;
+
+/// The handlers that there are.
+pub(crate) const HANDLERS: [&str; 3] = ["add", "main", "rare"];
+
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) mode: Mode,
+    /// Its handlers in its own order.
+    pub(crate) handlers: Vec<&'static str>,
+    /// The driver holds it.
+    pub(crate) started: bool,
+    /// It is there no more, though perhaps nobody has been told.
+    pub(crate) dead: bool,
+    /// It has closed its channel and lives on.
+    pub(crate) deaf: bool,
+    /// It does not take what is written.
+    pub(crate) stuck: bool,
+    /// Bytes from the host that it has not taken.
+    pub(crate) inbox: Vec<u8>,
+    /// Calls that it has taken and not begun.
+    pub(crate) waiting: VecDeque<CallId>,
+    /// Calls that it runs.
+    pub(crate) running: Vec<CallId>,
+    /// Answers that it has written.
+    pub(crate) replies: u64,
+    /// Bytes to the host that have not arrived.
+    pub(crate) pipe: VecDeque<u8>,
+    /// The end of file comes when the pipe is empty.
+    pub(crate) closing: bool,
+    /// Arrived bytes that the engine has not consumed, and how many it waits for.
+    pub(crate) arrived: Vec<u8>,
+    pub(crate) need: usize,
+}
+
+impl Process {
+    pub(crate) fn new(mode: Mode, handlers: Vec<&'static str>) -> Self {
+        Self {
+            mode,
+            handlers,
+            started: false,
+            dead: false,
+            deaf: false,
+            stuck: false,
+            inbox: Vec::new(),
+            waiting: VecDeque::new(),
+            running: Vec::new(),
+            replies: 0,
+            pipe: VecDeque::new(),
+            closing: false,
+            arrived: Vec::new(),
+            need: 0,
+        }
+    }
+
+    /// Takes all requests that have come.
+    pub(crate) fn read_requests(&mut self) {
+        for request in requests(self.mode, &std::mem::take(&mut self.inbox)) {
+            self.waiting.push_back(request.call);
+        }
+    }
+
+    /// Forgets a call, wherever it is. Answers whether it was there.
+    pub(crate) fn give_up(&mut self, call: CallId) -> bool {
+        let before = self.running.len() + self.waiting.len();
+        self.running.retain(|running| *running != call);
+        self.waiting.retain(|waiting| *waiting != call);
+        before > self.running.len() + self.waiting.len()
+    }
+
+    /// Writes an answer; its payload names the call.
+    pub(crate) fn answer(&mut self, call: CallId, kind: Kind) {
+        if self.deaf {
+            return;
+        }
+        let payload = payload_of(call);
+        self.replies += 1;
+        match self.mode {
+            Mode::Stdio => self.pipe.extend(5_u32.to_le_bytes()),
+            Mode::Synapse => {
+                let header = Header {
+                    payload: 5,
+                    kind,
+                    flags: 0,
+                    handler: 0,
+                    id: call.0,
+                };
+                self.pipe.extend(header.to_bytes());
+            }
+        }
+        self.pipe.extend(payload);
+    }
+}
+
+/// A call's payload, both ways: its id as a MessagePack `uint 32`.
+pub(crate) fn payload_of(call: CallId) -> [u8; 5] {
+    let [a, b, c, d] = call.0.to_be_bytes();
+    [0xce, a, b, c, d]
+}
+
+/// The call that a payload names.
+pub(crate) fn call_of(payload: &[u8]) -> CallId {
+    let [0xce, a, b, c, d] = *payload else {
+        panic!("payload {payload:?}")
+    };
+    CallId(u32::from_be_bytes([a, b, c, d]))
+}
+
+/// A request as a worker sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request {
+    pub(crate) call: CallId,
+    /// The worker's own number of the handler; none in the framing of 1.4.
+    pub(crate) handler: Option<u16>,
+}
+
+/// Whole requests, read by hand so that the code under test does not check itself.
+pub(crate) fn requests(mode: Mode, bytes: &[u8]) -> Vec<Request> {
+    let mut rest = bytes;
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let length = u32::from_le_bytes(*rest.first_chunk().unwrap()) as usize;
+        let (whole, after) = rest.split_at(length + 4);
+        rest = after;
+        let (handler, payload) = match mode {
+            Mode::Stdio => (None, &whole[4..]),
+            Mode::Synapse => {
+                assert_eq!(whole[4], Kind::Request as u8, "host wrote {whole:?}");
+                let call = u32::from_le_bytes(*whole[8..].first_chunk().unwrap());
+                assert_eq!(
+                    CallId(call),
+                    call_of(&whole[LEN..]),
+                    "header and payload disagree"
+                );
+                (
+                    Some(u16::from_le_bytes(*whole[6..].first_chunk().unwrap())),
+                    &whole[LEN..],
+                )
+            }
+        };
+        found.push(Request {
+            call: call_of(payload),
+            handler,
+        });
+    }
+    found
+}
+
+/// The calls that whole answers at the start of `bytes` are for: `None` for a reply of 1.4, which
+/// is for the oldest.
+pub(crate) fn answers(mode: Mode, bytes: &[u8]) -> Vec<Option<CallId>> {
+    let mut rest = bytes;
+    let mut found = Vec::new();
+    while let Some(prefix) = rest.first_chunk() {
+        let length = u32::from_le_bytes(*prefix) as usize;
+        let Some((whole, after)) = rest.split_at_checked(length + 4) else {
+            break;
+        };
+        rest = after;
+        match mode {
+            Mode::Stdio => found.push(None),
+            Mode::Synapse if [Kind::Response as u8, Kind::Error as u8].contains(&whole[4]) => {
+                found.push(Some(CallId(u32::from_le_bytes(
+                    *whole[8..].first_chunk().unwrap(),
+                ))));
+            }
+            Mode::Synapse => {}
+        }
+    }
+    found
+}

@@ -1,0 +1,366 @@
+//! Bugs of the engine that were found once, each as the few inputs that showed it.
+
+use std::time::Duration;
+
+use synapse::engine::{Actions, CallOptions, Command, Config, Engine, Event, Exit, Submission};
+use synapse::error::ErrorCode;
+use synapse::ids::{CallId, WorkerId};
+use synapse::policy::restart::RestartPolicy;
+use synapse::protocol::header::{DEFAULT_HANDLER, Header, Kind};
+use synapse::protocol::message::{self, Mode};
+use synapse::time::Time;
+
+use crate::simulation::process::requests;
+
+const ONE: WorkerId = WorkerId(1);
+const TWO: WorkerId = WorkerId(2);
+
+/// An engine and what it has said since it was last asked.
+struct Bench {
+    engine: Engine,
+    actions: Actions,
+}
+
+impl Bench {
+    /// With workers that have been asked for.
+    fn starting(config: Config) -> Self {
+        let mut bench = Self {
+            engine: Engine::new(config),
+            actions: Actions::default(),
+        };
+        bench.engine.start(Time(0), &mut bench.actions);
+        bench
+    }
+
+    /// With workers that are ready; what they said of it is forgotten.
+    fn ready(config: Config) -> Self {
+        let workers = config.workers;
+        let mut bench = Self::starting(config);
+        for worker in 1..=workers {
+            bench.hello(worker);
+        }
+        bench.actions.clear();
+        bench
+    }
+
+    fn hello(&mut self, worker: u32) {
+        let hello = serde_json::json!({
+            "protocol": 1, "mode": "synapse", "pid": 1, "python": "3.11.7", "default": 0,
+            "handlers": [{"name": "main"}],
+        });
+        let bytes = message::frame(Kind::Hello, 0, &hello).unwrap();
+        self.engine
+            .control(Time(0), WorkerId(worker), &bytes, &mut self.actions);
+    }
+
+    fn submit(&mut self, now: u64, id: u32, options: CallOptions) {
+        let handler = DEFAULT_HANDLER;
+        let header = Header {
+            payload: 5,
+            kind: Kind::Request,
+            flags: 0,
+            handler,
+            id,
+        };
+        let [a, b, c, d] = id.to_be_bytes();
+        let frame = [&header.to_bytes()[..], &[0xce, a, b, c, d]].concat();
+        let submission = Submission {
+            id: CallId(id),
+            handler,
+            frame: &frame,
+            options,
+        };
+        self.engine
+            .submit(Time(now), &submission, &mut self.actions);
+    }
+
+    fn answer(&mut self, now: u64, worker: WorkerId, bytes: &[u8]) {
+        self.engine
+            .received(Time(now), worker, bytes, 100, &mut self.actions);
+    }
+
+    /// What would be written to a worker now.
+    fn written(&mut self, worker: WorkerId) -> Vec<u32> {
+        let bytes = self
+            .engine
+            .outbox(worker)
+            .map(std::mem::take)
+            .unwrap_or_default();
+        requests(Mode::Synapse, &bytes)
+            .iter()
+            .map(|request| request.call.0)
+            .collect()
+    }
+
+    fn exit(&mut self, now: u64, worker: WorkerId) {
+        self.engine
+            .exited(Time(now), worker, Exit::default(), &mut self.actions);
+    }
+
+    fn close(&mut self, now: u64, worker: WorkerId) {
+        self.engine.closed(Time(now), worker, &mut self.actions);
+    }
+
+    fn tick(&mut self, now: u64) {
+        self.engine.tick(Time(now), &mut self.actions);
+    }
+
+    /// How calls have failed so far.
+    fn failed(&self) -> Vec<(u32, ErrorCode)> {
+        let failures = self.actions.events.iter().filter_map(|event| match event {
+            Event::Failed { id, failure } => Some((id.0, failure.code)),
+            _ => None,
+        });
+        failures.collect()
+    }
+
+    fn count(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.actions
+            .events
+            .iter()
+            .filter(|event| wanted(event))
+            .count()
+    }
+}
+
+fn pool(workers: u32) -> Config {
+    Config {
+        workers,
+        ..Config::default()
+    }
+}
+
+fn pinned(worker: WorkerId) -> CallOptions {
+    CallOptions {
+        worker: Some(worker),
+        ..CallOptions::default()
+    }
+}
+
+fn idempotent() -> CallOptions {
+    CallOptions {
+        idempotent: true,
+        ..CallOptions::default()
+    }
+}
+
+#[test]
+fn a_pinned_call_whose_worker_is_free_needs_no_place_in_a_full_queue() {
+    let mut bench = Bench::ready(Config {
+        queue_max: Some(0),
+        ..pool(2)
+    });
+    bench.submit(1, 1, pinned(ONE));
+    assert_eq!(bench.failed(), []);
+    bench.submit(1, 2, pinned(ONE));
+    assert_eq!(bench.failed(), [(2, ErrorCode::QueueFull)]);
+}
+
+#[test]
+fn spawned_waits_for_a_worker_that_has_failed_and_not_exited() {
+    let mut bench = Bench::starting(pool(2));
+    let fault = serde_json::json!({"phase": "import", "error": {"message": "no"}});
+    let fault = message::frame(Kind::Fault, 0, &fault).unwrap();
+    bench
+        .engine
+        .control(Time(0), ONE, &fault, &mut bench.actions);
+    bench.hello(2);
+    bench.exit(1, ONE);
+    assert_eq!(bench.count(|event| *event == Event::Spawned), 0);
+    assert_eq!(
+        bench.count(|event| matches!(event, Event::SpawnFailed { .. })),
+        1
+    );
+    bench.exit(2, TWO);
+    assert_eq!(
+        bench.count(|event| matches!(event, Event::SpawnFailed { .. })),
+        1
+    );
+    assert_eq!(bench.count(|event| *event == Event::Stopped), 1);
+}
+
+#[test]
+fn a_failed_start_is_what_the_calls_that_waited_for_it_are_told() {
+    let mut bench = Bench::starting(pool(1));
+    bench.submit(0, 1, CallOptions::default());
+    bench
+        .engine
+        .start_failed(Time(1), ONE, "no more processes", &mut bench.actions);
+    assert_eq!(bench.failed(), [(1, ErrorCode::StartFailed)]);
+}
+
+#[test]
+fn a_call_that_a_worker_died_with_may_have_run_even_while_it_waits_again() {
+    let mut bench = Bench::ready(pool(1));
+    bench.submit(1, 1, idempotent());
+    bench.exit(2, ONE);
+    bench.close(2, ONE);
+    assert_eq!(bench.failed(), []);
+    bench.engine.stop(Time(3), &mut bench.actions);
+    let told = bench.actions.events.iter().find_map(|event| match event {
+        Event::Failed { failure, .. } => failure.details.get("mayHaveExecuted").cloned(),
+        _ => None,
+    });
+    assert_eq!(told, Some(true.into()));
+}
+
+#[test]
+fn a_worker_that_has_exited_gets_no_more_commands() {
+    let mut bench = Bench::ready(Config {
+        restart: None,
+        ..pool(1)
+    });
+    bench.submit(1, 1, CallOptions::default());
+    bench.exit(2, ONE);
+    bench.engine.cancel(Time(3), CallId(1), &mut bench.actions);
+    bench.tick(600_000);
+    assert_eq!(
+        bench.actions.commands.len(),
+        0,
+        "{:?}",
+        bench.actions.commands
+    );
+
+    let mut bench = Bench::ready(Config {
+        restart: None,
+        ..pool(1)
+    });
+    bench.submit(1, 1, CallOptions::default());
+    bench.exit(2, ONE);
+    bench.answer(3, ONE, &[0xff; 12]);
+    assert_eq!(bench.actions.commands, []);
+    assert_eq!(bench.failed(), [(1, ErrorCode::FrameTooLarge)]);
+    assert_eq!(
+        bench.count(|event| matches!(event, Event::WorkerExit { .. })),
+        1
+    );
+}
+
+#[test]
+fn a_worker_that_has_exited_does_not_hold_up_a_stop() {
+    let mut bench = Bench::ready(pool(1));
+    bench.submit(1, 1, CallOptions::default());
+    bench.exit(2, ONE);
+    bench.engine.stop(Time(3), &mut bench.actions);
+    assert_eq!(bench.actions.commands, []);
+    assert_eq!(bench.count(|event| *event == Event::Stopped), 1);
+}
+
+#[test]
+fn a_worker_on_its_way_out_is_killed_once() {
+    let config = Config {
+        concurrency: 2,
+        grace: Duration::from_millis(1),
+        ..pool(1)
+    };
+    let mut bench = Bench::ready(config);
+    for id in [1, 2] {
+        bench.submit(1, id, CallOptions::default());
+        bench
+            .engine
+            .cancel(Time(u64::from(id)), CallId(id), &mut bench.actions);
+    }
+    bench.tick(1_001);
+    bench.tick(5_000);
+    bench
+        .engine
+        .control(Time(6_000), ONE, &[0xff; 12], &mut bench.actions);
+    let kills = bench
+        .actions
+        .commands
+        .iter()
+        .filter(|c| **c == Command::Kill(ONE))
+        .count();
+    assert_eq!(kills, 1);
+}
+
+#[test]
+fn the_time_in_the_queue_counts_anew_when_a_worker_died_with_the_call() {
+    let limit = Duration::from_millis(10);
+    let restart = Some(RestartPolicy {
+        max: 0,
+        ..RestartPolicy::default()
+    });
+    let mut bench = Bench::ready(Config {
+        queue_timeout: Some(limit),
+        restart,
+        ..pool(2)
+    });
+    // The first worker gets call 1, the second is busy for as long as it matters.
+    bench.submit(0, 1, idempotent());
+    bench.submit(0, 2, CallOptions::default());
+    bench.exit(5_000, ONE);
+    bench.close(5_000, ONE);
+    bench.tick(14_999);
+    assert_eq!(bench.failed(), []);
+    bench.tick(15_000);
+    assert_eq!(bench.failed(), [(1, ErrorCode::Timeout)]);
+}
+
+#[test]
+fn calls_that_come_back_keep_the_order_of_submission() {
+    let mut bench = Bench::ready(pool(3));
+    for id in 1..=3 {
+        bench.submit(1, id, idempotent());
+    }
+    bench.submit(1, 4, idempotent());
+    // The later call's worker dies last.
+    for worker in [ONE, TWO] {
+        bench.exit(2, worker);
+        bench.close(2, worker);
+    }
+    bench.written(WorkerId(3));
+    let answer = Header::bare(Kind::Response, 3);
+    let mut order = Vec::new();
+    bench.answer(1_000_000, WorkerId(3), &answer);
+    for now in 1..=3 {
+        let next = bench.written(WorkerId(3));
+        let [id] = next[..] else {
+            panic!("one call at a time: {next:?}")
+        };
+        order.push(id);
+        bench.answer(
+            (now + 1) * 1_000_000,
+            WorkerId(3),
+            &Header::bare(Kind::Response, id),
+        );
+    }
+    assert_eq!(order, [1, 2, 4]);
+}
+
+#[test]
+fn a_worker_that_breaks_the_protocol_gets_no_call_first() {
+    let mut bench = Bench::ready(Config {
+        restart: None,
+        ..pool(1)
+    });
+    bench.submit(1, 1, CallOptions::default());
+    bench.submit(1, 2, CallOptions::default());
+    let bytes = [Header::bare(Kind::Response, 1), [0xff; 12]].concat();
+    bench.answer(2, ONE, &bytes);
+    assert_eq!(bench.failed(), [], "call 2 has not run and waits");
+    assert_eq!(bench.engine.holdings().queued, 1);
+}
+
+#[test]
+fn timers_of_settled_calls_do_not_pile_up() {
+    let mut bench = Bench::ready(pool(1));
+    let deadline = Some(Time(3_600_000_000));
+    for id in 1..=100_000 {
+        bench.submit(
+            1,
+            id,
+            CallOptions {
+                deadline,
+                ..CallOptions::default()
+            },
+        );
+        bench.answer(1, ONE, &Header::bare(Kind::Response, id));
+        bench.written(ONE);
+        bench.actions.clear();
+        bench.engine.next_wake();
+    }
+    let held = bench.engine.holdings();
+    assert_eq!(held.calls, 0);
+    assert!(held.timers < 100, "{} timers", held.timers);
+}

@@ -1,0 +1,119 @@
+//! What a seed decides before anything happens: the options of the engine, and how bad the world is.
+
+use std::time::Duration;
+
+use synapse::engine::Config;
+use synapse::policy::backoff::Backoff;
+use synapse::policy::restart::RestartPolicy;
+use synapse::protocol::Limits;
+use synapse::protocol::message::Mode;
+
+use crate::simulation::random::Random;
+
+/// Chances in a hundred.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Faults {
+    /// A worker does not get ready.
+    pub(crate) start: u64,
+    /// A worker dies for no reason while it runs.
+    pub(crate) sudden: u64,
+    /// A call makes its worker die.
+    pub(crate) crash: u64,
+    /// A call is never answered.
+    pub(crate) never: u64,
+    /// A call is answered by bytes that are no frame.
+    pub(crate) garbage: u64,
+    /// A call is answered twice, or together with a call that nobody made.
+    pub(crate) surplus: u64,
+    /// A worker does not take what was written.
+    pub(crate) stuck: u64,
+    /// A worker does not yield to a cancellation.
+    pub(crate) stubborn: u64,
+    /// A worker lacks one of the handlers.
+    pub(crate) lacking: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    pub(crate) config: Config,
+    pub(crate) mode: Mode,
+    pub(crate) faults: Faults,
+    /// Calls that are made in all.
+    pub(crate) calls: u32,
+    /// Microseconds between them, at most.
+    pub(crate) pace: u64,
+    /// Microseconds that a call takes, at most.
+    pub(crate) service: u64,
+    /// Whether the callers dispose of the engine while calls run.
+    pub(crate) hasty: bool,
+}
+
+impl Scenario {
+    pub(crate) fn new(random: &mut Random) -> Self {
+        let mode = if random.chance(25) {
+            Mode::Stdio
+        } else {
+            Mode::Synapse
+        };
+        let some = |random: &mut Random, percent, range| {
+            random.chance(percent).then(|| random.micros(range))
+        };
+        let restart = random.chance(85).then(|| RestartPolicy {
+            max: u32::try_from(random.within(0..=4)).unwrap(),
+            window: random.micros(100_000..=3_000_000),
+            backoff: Backoff {
+                initial: random.micros(0..=50_000),
+                factor: 2.0,
+                ceiling: Duration::from_millis(400),
+            },
+        });
+        let config = Config {
+            workers: random.pick(&[1, 1, 2, 2, 3, 4]),
+            concurrency: match mode {
+                Mode::Stdio => 1,
+                Mode::Synapse => random.pick(&[1, 1, 2, 8]),
+            },
+            queue_max: random
+                .chance(70)
+                .then(|| usize::try_from(random.pick(&[0, 1, 3, 10, 1000])).unwrap()),
+            queue_max_given: random.chance(50),
+            queue_timeout: some(random, 30, 500..=100_000),
+            restart,
+            limits: Limits {
+                frame: 4096,
+                depth: 64,
+            },
+            start_timeout: some(random, 80, 20_000..=400_000),
+            grace: random.micros(1_000..=100_000),
+        };
+        // Half of the worlds are kind in most respects: faults then meet undisturbed neighbours.
+        let scale = random.pick(&[0, 1, 1, 4]);
+        let mut fault = |highest| {
+            if random.chance(50) {
+                0
+            } else {
+                random.within(0..=highest) * scale
+            }
+        };
+        let faults = Faults {
+            start: fault(12),
+            sudden: fault(12),
+            crash: fault(4),
+            never: fault(4),
+            garbage: fault(2),
+            surplus: fault(6),
+            stuck: fault(8),
+            stubborn: fault(25),
+            lacking: fault(6),
+        };
+        Self {
+            config,
+            mode,
+            faults,
+            calls: u32::try_from(random.within(1..=60)).unwrap(),
+            pace: random.pick(&[1, 50, 1_000, 20_000]),
+            service: random.pick(&[20, 300, 5_000, 60_000]),
+            hasty: random.chance(40),
+        }
+    }
+}

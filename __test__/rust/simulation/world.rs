@@ -1,0 +1,559 @@
+//! The world around one engine: a clock that jumps, workers that follow a script, callers without
+//! patience. It carries out what the engine asks for as a driver does.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::time::Duration;
+
+use synapse::engine::{Actions, CallOptions, Command, Engine, Event, Exit, Settled, Submission};
+use synapse::ids::{CallId, WorkerId};
+use synapse::protocol::header::{DEFAULT_HANDLER, Header, Kind};
+use synapse::protocol::message::{self, Handler, Hello, Mode};
+use synapse::time::Time;
+
+use crate::simulation::ledger::{Intake, Ledger, Told, Verdict, ensure};
+use crate::simulation::process::{HANDLERS, Process, answers, call_of, payload_of, requests};
+use crate::simulation::random::Random;
+use crate::simulation::scenario::Scenario;
+
+/// Something that happens by itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Happening {
+    /// A caller makes its next call.
+    Call,
+    /// A caller takes a call back.
+    Cancel(CallId),
+    /// The callers dispose of the engine.
+    Dispose,
+    /// A process is there.
+    Started(WorkerId),
+    /// A process could not be started.
+    NotStarted(WorkerId),
+    /// Bytes arrive on the control channel.
+    Control(WorkerId, Vec<u8>),
+    /// Bytes arrive on the data channel.
+    Data(WorkerId),
+    /// A call is done.
+    Finish(WorkerId, CallId),
+    /// A worker takes what was written.
+    Unstick(WorkerId),
+    /// A worker notices a cancellation.
+    Yield(WorkerId, CallId),
+    /// A process dies; the number chooses how.
+    Die(WorkerId, u8),
+    /// The engine hears of an exit.
+    Exited(WorkerId),
+    /// The engine hears of an end of file.
+    Closed(WorkerId),
+}
+
+pub(crate) struct World {
+    pub(crate) scenario: Scenario,
+    pub(crate) random: Random,
+    pub(crate) now: Time,
+    pub(crate) processes: BTreeMap<WorkerId, Process>,
+    engine: Engine,
+    actions: Actions,
+    ledger: Ledger,
+    /// The table of names by which the facade numbers handlers.
+    names: Vec<String>,
+    agenda: BinaryHeap<Reverse<(Time, u64, Happening)>>,
+    planned: u64,
+    calls_made: u32,
+    /// What has happened at least once.
+    seen: BTreeSet<&'static str>,
+    /// Told of every step, where somebody looks.
+    trace: bool,
+}
+
+/// More steps than any world takes that comes to an end.
+const STEPS: u32 = 200_000;
+
+impl World {
+    pub(crate) fn new(seed: u64, trace: bool) -> Self {
+        let mut random = Random::new(seed);
+        let scenario = Scenario::new(&mut random);
+        Self {
+            engine: Engine::new(scenario.config.clone()),
+            ledger: Ledger::new(&scenario.config, scenario.mode),
+            scenario,
+            random,
+            now: Time(1_000),
+            processes: BTreeMap::new(),
+            actions: Actions::default(),
+            names: Vec::new(),
+            agenda: BinaryHeap::new(),
+            planned: 0,
+            calls_made: 0,
+            seen: BTreeSet::new(),
+            trace,
+        }
+    }
+
+    /// From the start to the end. Answers what has happened on the way.
+    pub(crate) fn run(mut self) -> Result<BTreeSet<&'static str>, String> {
+        self.note(&format!("{:?}", self.scenario));
+        self.input(false, |engine, now, actions| engine.start(now, actions))?;
+        self.plan(0, Happening::Call);
+        if self.scenario.hasty {
+            let whole = self.scenario.pace * u64::from(self.scenario.calls) + 50_000;
+            let after = self.random.within(0..=whole);
+            self.plan(after, Happening::Dispose);
+        }
+        for _ in 0..STEPS {
+            if !self.step()? {
+                if self.ledger.stop_asked {
+                    let held = self.engine.holdings();
+                    self.ledger.finish(&held)?;
+                    ensure!(
+                        self.engine.next_wake().is_none(),
+                        "a timer outlived the end"
+                    );
+                    let active = self.engine.stats(self.now).requests_active;
+                    ensure!(active == 0, "{active} requests active at the end");
+                    return Ok(self.seen);
+                }
+                self.plan(0, Happening::Dispose);
+            }
+        }
+        Err("does not come to an end".to_owned())
+    }
+
+    /// The next thing happens: a tick that is due, or what comes first on the agenda. Answers
+    /// whether there was any.
+    fn step(&mut self) -> Result<bool, String> {
+        let lateness = if self.random.chance(20) {
+            self.random.within(0..=3_000)
+        } else {
+            0
+        };
+        let wake = self
+            .engine
+            .next_wake()
+            .map(|at| at + Duration::from_micros(lateness));
+        let next = self.agenda.peek().map(|Reverse((at, _, _))| *at);
+        // A dead world needs no ticks: what is left are timers of calls that nobody will settle.
+        if let Some(wake) = wake
+            && next.is_none_or(|at| wake <= at)
+        {
+            self.now = self.now.max(wake);
+            self.note("tick");
+            self.input(true, |engine, now, actions| engine.tick(now, actions))?;
+            return Ok(true);
+        }
+        let Some(Reverse((at, _, happening))) = self.agenda.pop() else {
+            return Ok(false);
+        };
+        self.now = self.now.max(at);
+        self.note(&format!("{happening:?}"));
+        self.happen(happening)?;
+        Ok(true)
+    }
+
+    /// Puts something on the agenda, so many microseconds from now.
+    pub(crate) fn plan(&mut self, after: u64, happening: Happening) {
+        let at = self.now + Duration::from_micros(after);
+        self.planned += 1;
+        self.agenda.push(Reverse((at, self.planned, happening)));
+    }
+
+    fn note(&self, line: &str) {
+        if self.trace {
+            println!("{:>10} µs  {line}", self.now.0);
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) -> Verdict {
+        match happening {
+            Happening::Call => self.call(),
+            Happening::Cancel(call) => self.cancel(call),
+            Happening::Dispose => {
+                self.ledger.stop_asked = true;
+                self.input(false, |engine, now, actions| engine.stop(now, actions))
+            }
+            Happening::Started(worker) => {
+                self.process(worker).started = true;
+                if self.engine.wants(worker) {
+                    self.prepare(worker);
+                } else {
+                    self.kill(worker);
+                }
+                Ok(())
+            }
+            Happening::NotStarted(worker) => {
+                self.ledger.gone(self.now, worker);
+                self.ledger.workers.entry(worker).or_default().exited = true;
+                self.input(false, |engine, now, actions| {
+                    engine.start_failed(now, worker, "no more processes", actions);
+                })
+            }
+            Happening::Control(worker, bytes) => self.control(worker, &bytes),
+            Happening::Data(worker) => self.data(worker),
+            Happening::Unstick(worker) => {
+                if self.process(worker).dead {
+                    return Ok(());
+                }
+                self.process(worker).stuck = false;
+                self.process(worker).read_requests();
+                self.ledger.workers.entry(worker).or_default().stuck = false;
+                self.input(false, |engine, now, actions| {
+                    engine.drained(now, worker, actions)
+                })?;
+                self.work(worker);
+                Ok(())
+            }
+            Happening::Exited(worker) => {
+                self.ledger.gone(self.now, worker);
+                self.ledger.workers.entry(worker).or_default().exited = true;
+                let exit = if self.random.chance(50) {
+                    Exit {
+                        code: Some(1),
+                        ..Exit::default()
+                    }
+                } else {
+                    Exit {
+                        signal: Some("SIGKILL".to_owned()),
+                        ..Exit::default()
+                    }
+                };
+                self.input(false, |engine, now, actions| {
+                    engine.exited(now, worker, exit, actions)
+                })
+            }
+            Happening::Closed(worker) => {
+                self.ledger.gone(self.now, worker);
+                self.input(false, |engine, now, actions| {
+                    engine.closed(now, worker, actions)
+                })
+            }
+            Happening::Finish(worker, call) => {
+                self.finish(worker, call);
+                Ok(())
+            }
+            Happening::Yield(worker, call) => {
+                self.yield_call(worker, call);
+                Ok(())
+            }
+            Happening::Die(worker, manner) => {
+                self.die(worker, manner);
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn process(&mut self, worker: WorkerId) -> &mut Process {
+        self.processes.get_mut(&worker).unwrap()
+    }
+
+    fn call(&mut self) -> Verdict {
+        self.calls_made += 1;
+        let id = CallId(self.calls_made);
+        if self.calls_made < self.scenario.calls {
+            let after = self.random.within(0..=self.scenario.pace);
+            self.plan(after, Happening::Call);
+        }
+        let random = &mut self.random;
+        let handler = match self.names.len() {
+            known if known > 0 && random.chance(80) => random.index(known),
+            _ => usize::from(DEFAULT_HANDLER),
+        };
+        let newest = self.processes.len() as u64 + 1;
+        let options = CallOptions {
+            deadline: random
+                .chance(30)
+                .then(|| self.now + random.micros(0..=150_000)),
+            priority: random.pick(&[0, 0, 0, -1, 5]),
+            worker: random
+                .chance(15)
+                .then(|| WorkerId(u32::try_from(random.within(1..=newest)).unwrap())),
+            idempotent: random.chance(30),
+        };
+        if random.chance(15) {
+            let after = random.within(0..=80_000);
+            self.plan(after, Happening::Cancel(id));
+        }
+        let handler = u16::try_from(handler).unwrap();
+        let header = Header {
+            payload: 5,
+            kind: Kind::Request,
+            flags: 0,
+            handler,
+            id: id.0,
+        };
+        let frame = [&header.to_bytes()[..], &payload_of(id)].concat();
+        let name = self.names.get(usize::from(handler)).map(String::as_str);
+        let name = HANDLERS.into_iter().find(|handler| Some(*handler) == name);
+        let held = self.engine.holdings();
+        let intake = self.ledger.intake(options, &held);
+        self.note(&format!("{id} {options:?}: {intake:?}"));
+        self.ledger.begin();
+        self.ledger.submitted(self.now, id, name, options);
+        let submission = Submission {
+            id,
+            handler,
+            frame: &frame,
+            options,
+        };
+        self.engine.submit(self.now, &submission, &mut self.actions);
+        self.carry_out(None, false)?;
+        let told = self.ledger.told(id);
+        let lacking = Told::Error(synapse::error::ErrorCode::HandlerNotFound);
+        let right = match intake {
+            Intake::Taken => told.is_none_or(|told| told == lacking),
+            Intake::Refused(code) => told == Some(Told::Error(code)),
+            Intake::RefusedAsUnhealthy => matches!(told, Some(Told::Error(_))),
+        };
+        ensure!(right, "call {id} should have been {intake:?}, but {told:?}");
+        Ok(())
+    }
+
+    fn cancel(&mut self, call: CallId) -> Verdict {
+        if self.ledger.told(call).is_some() {
+            // The facade forgets a call when it settles; one in a hundred slips through.
+            if !self.random.chance(1) {
+                return Ok(());
+            }
+        } else {
+            self.ledger.cancelled(self.now, call);
+        }
+        self.input(false, |engine, now, actions| {
+            engine.cancel(now, call, actions)
+        })
+    }
+
+    fn control(&mut self, worker: WorkerId, bytes: &[u8]) -> Verdict {
+        if bytes.get(4) == Some(&(Kind::Hello as u8)) {
+            self.ledger.ready(worker);
+        }
+        // Cut in two now and then, with other inputs between the halves.
+        if bytes.len() > 1 && self.random.chance(10) {
+            let (first, second) = bytes.split_at(1 + self.random.index(bytes.len() - 1));
+            let (first, second) = (first.to_vec(), second.to_vec());
+            if bytes.get(4) != Some(&(Kind::Hello as u8)) {
+                self.plan(0, Happening::Control(worker, second));
+                return self.input(false, |engine, now, actions| {
+                    engine.control(now, worker, &first, actions)
+                });
+            }
+        }
+        self.input(false, |engine, now, actions| {
+            engine.control(now, worker, bytes, actions)
+        })
+    }
+
+    /// Some of the bytes in a worker's pipe arrive.
+    fn data(&mut self, worker: WorkerId) -> Verdict {
+        let whole = self.random.chance(70);
+        let length = self.process(worker).pipe.len();
+        if length == 0 {
+            return self.end_of_pipe(worker);
+        }
+        let count = if whole {
+            length
+        } else {
+            1 + self.random.index(length)
+        };
+        let process = self.process(worker);
+        let chunk: Vec<u8> = process.pipe.drain(..count).collect();
+        process.arrived.extend(chunk);
+        if process.arrived.len() >= process.need {
+            self.read(worker)?;
+        }
+        if !self.process(worker).pipe.is_empty() {
+            let after = self.random.within(0..=200);
+            self.plan(after, Happening::Data(worker));
+            return Ok(());
+        }
+        self.end_of_pipe(worker)
+    }
+
+    fn end_of_pipe(&mut self, worker: WorkerId) -> Verdict {
+        if std::mem::take(&mut self.process(worker).closing) {
+            let after = self.random.within(0..=2_000);
+            self.plan(after, Happening::Closed(worker));
+        }
+        Ok(())
+    }
+
+    /// Hands what has arrived to the engine, as often as it asks for.
+    fn read(&mut self, worker: WorkerId) -> Verdict {
+        loop {
+            let bytes = std::mem::take(&mut self.process(worker).arrived);
+            let room = if self.random.chance(20) { 1 } else { 100 };
+            self.ledger.begin();
+            let received = self
+                .engine
+                .received(self.now, worker, &bytes, room, &mut self.actions);
+            let killed = self.actions.commands.contains(&Command::Kill(worker));
+            if !killed && self.ledger.heeded(worker) {
+                let consumed = answers(self.scenario.mode, &bytes[..received.consumed]);
+                self.ledger.answered(worker, &consumed);
+            }
+            self.process(worker).arrived = bytes[received.consumed..].to_vec();
+            self.process(worker).need = received.need;
+            self.carry_out(Some((worker, &bytes)), false)?;
+            if received.need > 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One input to the engine, and all that follows from it.
+    fn input(&mut self, tick: bool, act: impl FnOnce(&mut Engine, Time, &mut Actions)) -> Verdict {
+        self.ledger.begin();
+        act(&mut self.engine, self.now, &mut self.actions);
+        self.carry_out(None, tick)
+    }
+
+    /// Does what the engine asks for, then looks at what it has said and whether all is well.
+    fn carry_out(&mut self, chunk: Option<(WorkerId, &[u8])>, ticked: bool) -> Verdict {
+        for Settled {
+            call, start, end, ..
+        } in std::mem::take(&mut self.actions.settled)
+        {
+            let Some((worker, bytes)) = chunk else {
+                return Err(format!("call {call} was settled by bytes that nobody sent"));
+            };
+            let named = call_of(&bytes[start..end]);
+            ensure!(named == call, "call {call} got the answer of call {named}");
+            self.note(&format!("call {call} is answered"));
+            self.ledger.settled(self.now, call, worker)?;
+        }
+        loop {
+            let commands = std::mem::take(&mut self.actions.commands);
+            let dirty = std::mem::take(&mut self.actions.dirty);
+            if commands.is_empty() && dirty.is_empty() {
+                break;
+            }
+            for worker in dirty {
+                self.flush(worker)?;
+            }
+            for command in commands {
+                self.note(&format!("{command:?}"));
+                self.ledger.command(&command)?;
+                self.command(command);
+            }
+        }
+        let held = self.engine.holdings();
+        for event in std::mem::take(&mut self.actions.events) {
+            self.note(&format!("{event:?}"));
+            self.ledger.event(self.now, &event, &held)?;
+            self.seen.insert(name_of(&event));
+            if let Event::Handlers { names, .. } = event {
+                self.names = names;
+            }
+        }
+        self.ledger.check(self.now, ticked, &held)?;
+        if self.ledger.wrote_again() {
+            self.seen.insert("written again");
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, worker: WorkerId) -> Verdict {
+        let Some(outbox) = self.engine.outbox(worker) else {
+            return Ok(());
+        };
+        let bytes = std::mem::take(outbox);
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.note(&format!("{} bytes for worker {worker}", bytes.len()));
+        self.ledger
+            .wrote(worker, &requests(self.scenario.mode, &bytes))?;
+        let (gets_stuck, broken) = (
+            self.random.chance(self.scenario.faults.stuck),
+            self.random.chance(50),
+        );
+        let process = self.process(worker);
+        if process.dead {
+            if broken {
+                // The pipe has no reader any more: the driver learns it by writing.
+                self.plan(0, Happening::Closed(worker));
+            }
+            return Ok(());
+        }
+        process.inbox.extend(bytes);
+        if gets_stuck {
+            process.stuck = true;
+            self.engine.backlogged(worker);
+            self.ledger.workers.entry(worker).or_default().stuck = true;
+            let after = self.random.within(0..=300_000);
+            self.plan(after, Happening::Unstick(worker));
+        } else {
+            process.read_requests();
+            self.work(worker);
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Start(worker) => self.start(worker),
+            Command::Control(worker, bytes) => self.cancelled(worker, &bytes),
+            Command::Stop(worker) => self.ask_to_stop(worker),
+            Command::Kill(worker) => self.kill(worker),
+        }
+    }
+
+    /// The hello of a worker.
+    pub(crate) fn hello(&mut self, worker: WorkerId) -> Vec<u8> {
+        let mode = self.scenario.mode;
+        let handlers = match mode {
+            Mode::Stdio => Vec::new(),
+            Mode::Synapse => self.process(worker).handlers.clone(),
+        };
+        self.ledger
+            .workers
+            .entry(worker)
+            .or_default()
+            .handlers
+            .clone_from(&handlers);
+        let default = handlers.iter().position(|name| *name == "main");
+        let hello = Hello {
+            protocol: synapse::protocol::VERSION,
+            mode,
+            pid: 4_000 + worker.0,
+            python: "3.11.7".to_owned(),
+            executable: String::new(),
+            sdk: String::new(),
+            default: default.map(|number| u16::try_from(number).unwrap()),
+            handlers: handlers
+                .into_iter()
+                .map(|name| Handler {
+                    name: name.to_owned(),
+                    about: serde_json::Map::new(),
+                })
+                .collect(),
+        };
+        message::frame(Kind::Hello, 0, &hello).unwrap()
+    }
+}
+
+/// What an event is, for the list of what has been seen.
+fn name_of(event: &Event) -> &'static str {
+    match event {
+        Event::Failed { failure, .. } => {
+            match failure
+                .details
+                .get("phase")
+                .and_then(serde_json::Value::as_str)
+            {
+                Some("queue") => "TIMEOUT in the queue",
+                Some("run") => "TIMEOUT while running",
+                _ => failure.code.as_str(),
+            }
+        }
+        Event::WorkerExit { reason, .. } => reason,
+        Event::Spawned => "spawned",
+        Event::SpawnFailed { .. } => "spawn failed",
+        Event::Stopped => "all gone",
+        Event::Unhealthy { .. } => "unhealthy",
+        Event::Healthy => "healthy",
+        Event::WorkerRestart { .. } => "restart",
+        Event::WorkerReady { .. } => "ready",
+        Event::Handlers { .. } => "handlers",
+        Event::Log { .. } => "log",
+        Event::Heartbeat { .. } => "heartbeat",
+    }
+}
