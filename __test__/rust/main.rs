@@ -8,8 +8,6 @@ mod environ;
 mod layers;
 mod process;
 mod protocol;
-mod protocol;
 mod protocol_hash;
-mod simulation;
 mod simulation;
 mod sources;
