@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from harness import WorkerProcess
 
 VECTORS = Path(__file__).resolve().parents[2] / "__test__" / "vectors"

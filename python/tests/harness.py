@@ -27,7 +27,22 @@ NAMES = {
     value: name.lower()
     for name, value in vars(wire).items()
     if name
-    in "HELLO REQUEST RESPONSE ERROR ITEM END CREDIT CANCEL LOG HEARTBEAT SESSION FAULT MARK PROGRESS".split()
+    in [
+        "HELLO",
+        "REQUEST",
+        "RESPONSE",
+        "ERROR",
+        "ITEM",
+        "END",
+        "CREDIT",
+        "CANCEL",
+        "LOG",
+        "HEARTBEAT",
+        "SESSION",
+        "FAULT",
+        "MARK",
+        "PROGRESS",
+    ]
 }
 
 

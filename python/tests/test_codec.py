@@ -20,12 +20,12 @@ import ormsgpack
 import pydantic
 import pytest
 from hypothesis import given
+from vectors import same
 
 from synapse import EncodeError
 from synapse._protocol import fallback
 from synapse._protocol.codec import Codec, codec, decode, encode
 from synapse._protocol.errors import Malformed, ValueRefused
-from vectors import same
 
 UTC = dt.timezone.utc
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
-
 import conftest
+import pytest
+from vectors import bytes_of, same, value_of
+
 from synapse._protocol import fallback, header
 from synapse._protocol.codec import Codec, codec, decode, encode
 from synapse._protocol.errors import Malformed, ValueRefused
-from vectors import bytes_of, same, value_of
 
 VALUES = conftest.vectors("values.json")
 FRAMES = conftest.vectors("frames.json")

@@ -118,7 +118,9 @@ def _run_entry(worker: Worker, streams: Streams, entry: str) -> int | None:
             # Said hello long ago: it ends as any script that raises.
             from synapse._errors import strip
 
-            raise error.with_traceback(strip(error.__traceback__)) from error.__cause__
+            error = error.with_traceback(strip(error.__traceback__))
+            sys.excepthook(type(error), error, error.__traceback__)
+            return 1
         return _fault(worker, "import", error)
     if streams.is_stdio:
         return 0
