@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { Decoder, NdArray } from '../../ts/codec/index.js';
-import { decodeFailure, encode } from './support.js';
+import { DecodeFailure, Decoder, NdArray } from '../../ts/codec/index.js';
+import { decodeFailure, encode, same } from './support.js';
 import { bytesOf, malformed, meaningOf, values } from './vectors.js';
 
 /** A plain one-dimensional array decodes to the typed array itself. */
@@ -28,7 +28,7 @@ describe('golden bytes', () => {
       const decoded = decoder.decode(bytesOf(vector.hex));
       // Bytes are bytes: what numpy had as uint8 or bool comes back as bin.
       if (decoded instanceof Uint8Array && !Buffer.isBuffer(decoded)) continue;
-      expect(decoder.decode(encode(decoded))).toStrictEqual(decoded);
+      expect(same(decoder.decode(encode(decoded)), decoded)).toBe(true);
     }
   });
 
@@ -38,7 +38,7 @@ describe('golden bytes', () => {
       const bytes = bytesOf(vector.hex);
       const padded = Buffer.concat([Buffer.alloc(13, 0xc1), bytes, Buffer.alloc(5, 0xc1)]);
       const decoded = decoder.decode(padded, 13, 13 + bytes.length);
-      expect(decoded).toStrictEqual(asDecoded(meaningOf(vector.value)));
+      expect(same(decoded, asDecoded(meaningOf(vector.value)))).toBe(true);
     }
   });
 });
@@ -58,12 +58,23 @@ describe('malformed bytes', () => {
 
   test('a value cut short anywhere is refused, whatever bytes follow in the buffer', () => {
     const decoder = new Decoder();
+    const accepted: string[] = [];
     for (const vector of values) {
       const bytes = bytesOf(vector.hex);
-      if (bytes.length > 600) continue;
-      for (let end = 0; end < bytes.length; end++) {
-        expect(() => decoder.decode(bytes, 0, end)).toThrow('at byte');
+      for (let end = 0; end < Math.min(bytes.length, 300); end++) {
+        if (decodes(decoder, bytes, end)) accepted.push(`${vector.name} cut to ${end}`);
       }
     }
+    expect(accepted).toEqual([]);
   });
 });
+
+function decodes(decoder: Decoder, bytes: Buffer, end: number): boolean {
+  try {
+    decoder.decode(bytes, 0, end);
+    return true;
+  } catch (error) {
+    if (error instanceof DecodeFailure) return false;
+    throw error;
+  }
+}

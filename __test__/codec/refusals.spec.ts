@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
-import { ndarray } from '../../ts/codec/index.js';
-import { encodeFailure } from './support.js';
+import { Decoder, type EncodeFailure, ndarray } from '../../ts/codec/index.js';
+import { encode, encodeFailure } from './support.js';
 
 class Point {
   constructor(
@@ -167,10 +167,32 @@ describe('a value that cannot cross is refused with its path', () => {
     }
   });
 
-  test('the deepest limit holds on this stack', () => {
+  test('1024 levels of any container fit the stack', () => {
+    const wraps: ((inner: unknown) => unknown)[] = [
+      (inner) => [inner],
+      (inner) => ({ inner }),
+      (inner) => new Map([[1, inner]]),
+      (inner) => new Set([inner]),
+      (inner) => new Point(0, inner),
+    ];
+    for (const wrap of wraps) {
+      let value: unknown = 1;
+      for (let index = 0; index < 1024; index++) value = wrap(value);
+      const bytes = encode(value, { depth: 1024 });
+      expect(() => new Decoder({ depth: 1024 }).decode(bytes)).not.toThrow();
+      const failure = encodeFailure(wrap(value), { depth: 1024 });
+      expect(failure.message).toContain('nested deeper than 1024');
+    }
+  });
+
+  test('a value for which the stack ends first', () => {
     let value: unknown = 1;
-    for (let index = 0; index < 2049; index++) value = { value };
-    expect(encodeFailure(value, { depth: 2048 }).message).toContain('nested deeper than 2048');
+    for (let index = 0; index < 2048; index++) value = new Map([[1, value]]);
+    const nearTheEnd = (frames: number): EncodeFailure =>
+      frames === 0 ? encodeFailure(value, { depth: 2048 }) : nearTheEnd(frames - 1);
+    const failure = nearTheEnd(3000);
+    expect(failure.path).toBe('$');
+    expect(failure.message).toContain('nested deeper than the stack allows');
   });
 
   test('an array whose memory went to another thread', () => {

@@ -27,6 +27,10 @@ import { readTimestamp } from './timestamp.js';
 const PREPARED_ITEMS = 1024;
 /** Bytes from which a view of borrowed memory is worth its upkeep. */
 const BORROWED_BYTES = 4096;
+/** Names of the largest map that is taken for a record. */
+const RECORD_NAMES = 128;
+/** Bytes up to which a loop copies faster than a call. */
+const LOOPED_BYTES = 32;
 const TWO_32 = 0x1_0000_0000;
 const NOTHING: Buffer = Buffer.alloc(0);
 const NO_VIEW: DataView = new DataView(NOTHING.buffer);
@@ -109,7 +113,8 @@ export class Decoder {
   #value(depth: number): unknown {
     const at = this.#offset;
     if (at >= this.#end) throw this.#truncated(at);
-    const type = this.#bytes[at] as number;
+    const bytes = this.#bytes;
+    const type = bytes[at] as number;
     this.#offset = at + 1;
     if (type < 0x80) return type;
     if (type < 0x90) return this.#map(type & 0x0f, depth);
@@ -135,14 +140,22 @@ export class Decoder {
         return this.#extended(this.#unsigned(2), depth);
       case 0xc9:
         return this.#extended(this.#unsigned(4), depth);
+      // The frequent ones check for themselves that their bytes are there: a call costs as much.
       case 0xca:
-        return this.#floats().getFloat32(this.#skip(4));
+        this.#skip(4);
+        return this.#floats(bytes).getFloat32(at + 1);
       case 0xcb:
-        return this.#floats().getFloat64(this.#skip(8));
+        if (this.#end - at < 9) throw this.#truncated(at);
+        this.#offset = at + 9;
+        return this.#floats(bytes).getFloat64(at + 1);
       case 0xcc:
-        return this.#unsigned(1);
+        if (this.#end - at < 2) throw this.#truncated(at);
+        this.#offset = at + 2;
+        return bytes[at + 1];
       case 0xcd:
-        return this.#unsigned(2);
+        if (this.#end - at < 3) throw this.#truncated(at);
+        this.#offset = at + 3;
+        return ((bytes[at + 1] as number) << 8) | (bytes[at + 2] as number);
       case 0xce:
         return this.#unsigned(4);
       case 0xcf:
@@ -212,8 +225,8 @@ export class Decoder {
     return Number.isSafeInteger(value) ? value : (BigInt(high) << 32n) | BigInt(low);
   }
 
-  #floats(): DataView {
-    const bytes = this.#bytes;
+  /** A view for floats, made when a buffer has the first of them. */
+  #floats(bytes: Buffer): DataView {
     if (this.#viewed !== bytes) {
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
       this.#viewed = bytes;
@@ -232,7 +245,11 @@ export class Decoder {
     const at = this.#skip(size);
     if (this.#borrow && size >= BORROWED_BYTES) return this.#bytes.subarray(at, at + size);
     const copy = Buffer.allocUnsafe(size);
-    this.#bytes.copy(copy, 0, at, at + size);
+    if (size > LOOPED_BYTES) {
+      this.#bytes.copy(copy, 0, at, at + size);
+    } else {
+      for (let index = 0; index < size; index++) copy[index] = this.#bytes[at + index] as number;
+    }
     return copy;
   }
 
@@ -253,10 +270,12 @@ export class Decoder {
     const table = this.#table;
     const object: Record<string, unknown> = {};
     let previous = table.root(depth, count);
+    // A dictionary's names do not come again, and would only push the others out of the table.
+    const kept = count <= RECORD_NAMES ? KEPT_NAME : 0;
     for (let index = 0; index < count; index++) {
       const at = this.#offset;
       const size = (at < this.#end ? (this.#bytes[at] as number) : 0) - 0xa0;
-      if (size > 0 && size <= KEPT_NAME) {
+      if (size > 0 && size <= kept) {
         this.#offset = at + 1;
         const start = this.#skip(size);
         const place = table.place(previous, this.#bytes, start, size);

@@ -3,7 +3,10 @@
 /** Containers inside each other: a value in 512 arrays crosses, one in 513 does not. */
 export const DEFAULT_DEPTH = 512;
 
-/** The deepest limit that the stack of Node's main thread carries with room to spare. */
+/**
+ * The deepest limit. The usual stack of Node carries 1024 levels of anything, 2048 of arrays and plain
+ * objects; where it ends earlier, the value is refused like one beyond the limit.
+ */
 export const MAXIMUM_DEPTH = 2048;
 
 /** Bytes of one value: 256 MiB, as `limits.frame`. */

@@ -10,6 +10,8 @@ import { readText } from './text.js';
 export const KEPT_NAME = 31;
 /** Places in the table, a power of two. */
 const PLACES = 1024;
+/** Leaves the ten upper bits of a hash. */
+const HASH_SHIFT = 22;
 /** Each place has 2^5 bytes. */
 const SHIFT = 5;
 /** Starts of predictions: maps of different sizes and depths are predicted apart. */
@@ -38,10 +40,7 @@ export class NameTable {
   place(previous: number, bytes: Buffer, start: number, size: number): number {
     const predicted = this.#next[previous] as number;
     if (this.#holds(predicted, bytes, start, size)) return predicted;
-    const first = bytes[start] as number;
-    const middle = bytes[start + (size >> 1)] as number;
-    const last = bytes[start + size - 1] as number;
-    const place = ((first * 31 + last) * 31 + middle * 7 + size) & (PLACES - 1);
+    const place = hash(bytes, start, size);
     if (!this.#holds(place, bytes, start, size)) {
       const name = readText(bytes, start, size);
       if (name === undefined) return -1;
@@ -60,14 +59,29 @@ export class NameTable {
     if (this.#sizes[place] !== size) return false;
     const kept = this.#bytes;
     const from = place << SHIFT;
-    for (let index = 0; index < size; index++) {
+    // From the end: names with a common beginning are common.
+    for (let index = size - 1; index >= 0; index--) {
       if (kept[from + index] !== bytes[start + index]) return false;
     }
     return true;
   }
 }
 
+/** Names mostly differ at their ends; numbered ones in the last two bytes only. */
+function hash(bytes: Buffer, start: number, size: number): number {
+  const last = start + size - 1;
+  let mixed = (bytes[start] as number) * 31 + (bytes[start + (size >> 1)] as number);
+  mixed = mixed * 31 + (bytes[last] as number);
+  if (size > 1) mixed = mixed * 31 + (bytes[last - 1] as number);
+  return Math.imul(mixed * 31 + size, 0x9e3779b1) >>> HASH_SHIFT;
+}
+
+const INHERITED: ReadonlySet<string> = new Set(Object.getOwnPropertyNames(Object.prototype));
+/** 1 for the characters that those names begin with: most names need no more than this. */
+const INHERITED_STARTS = new Uint8Array(128);
+for (const name of INHERITED) INHERITED_STARTS[name.charCodeAt(0)] = 1;
+
 /** Whether an object inherits the name, so that assignment could reach a setter or be refused. */
 export function isSpecial(name: string): boolean {
-  return name in Object.prototype;
+  return INHERITED_STARTS[name.charCodeAt(0)] === 1 && INHERITED.has(name);
 }

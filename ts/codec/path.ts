@@ -46,7 +46,9 @@ export function diagnose(
   try {
     finding = new Walk(depth, extension).visit(value, '$', 0);
   } catch (error) {
-    finding = { what: `value: ${text(error)}`, path: '$', cause: error };
+    const deep = isStackEnd(error) && isStackEnd(cause);
+    const what = deep ? 'value nested deeper than the stack allows' : `value: ${text(error)}`;
+    finding = { what, path: '$', cause: error };
   }
   if (finding === undefined) {
     const changed = cause instanceof Refusal;
@@ -57,6 +59,11 @@ export function diagnose(
   const shown = path.length > SHOWN_PATH ? `${path.slice(0, SHOWN_PATH)}…` : path;
   const options = 'cause' in finding ? { cause: finding.cause } : undefined;
   return new EncodeFailure(`cannot encode ${finding.what} (at ${shown})`, path, 'ENCODE', options);
+}
+
+/** Whether the stack came to its end. */
+function isStackEnd(error: unknown): boolean {
+  return error instanceof RangeError && error.message.includes('call stack');
 }
 
 /** The path of a property: `.name`, or `["odd name"]` if that is no identifier. */

@@ -19,6 +19,38 @@ export function isWellFormed(text: string): boolean {
   return (text as unknown as UnicodeString).isWellFormed();
 }
 
+/**
+ * Writes a short string as UTF-8; answers the position after it, −1 if it has a lone surrogate. There
+ * must be room for 3 bytes a unit.
+ */
+export function writeUtf8(buffer: Buffer, start: number, text: string): number {
+  let at = start;
+  for (let index = 0; index < text.length; index++) {
+    let code = text.charCodeAt(index);
+    if (code < 0x80) {
+      buffer[at++] = code;
+      continue;
+    }
+    if (code < 0x800) {
+      buffer[at++] = 0xc0 | (code >> 6);
+    } else {
+      if (code < 0xd800 || code > 0xdfff) {
+        buffer[at++] = 0xe0 | (code >> 12);
+      } else {
+        // `NaN`, after the end, is in no range.
+        const low = text.charCodeAt(++index);
+        if (code > 0xdbff || !(low >= 0xdc00 && low <= 0xdfff)) return -1;
+        code = 0x10000 + ((code & 0x3ff) << 10) + (low & 0x3ff);
+        buffer[at++] = 0xf0 | (code >> 18);
+        buffer[at++] = 0x80 | ((code >> 12) & 0x3f);
+      }
+      buffer[at++] = 0x80 | ((code >> 6) & 0x3f);
+    }
+    buffer[at++] = 0x80 | (code & 0x3f);
+  }
+  return at;
+}
+
 /** Bytes of the longest string that is read by a loop in JavaScript. */
 const SHORT = 16;
 /** Bytes of the longest string for which a loop finds out whether it is ASCII. */

@@ -15,7 +15,7 @@ import { type Key, KeyBook, type KeyRoot } from './keys.js';
 import { checkedDepth, DEFAULT_BYTES, DEFAULT_DEPTH, decimalDigits } from './limits.js';
 import { isFilled, NdArray, type TypedArray } from './ndarray.js';
 import { diagnose, Refusal } from './path.js';
-import { isWellFormed, type NativeBuffer } from './text.js';
+import { isWellFormed, type NativeBuffer, writeUtf8 } from './text.js';
 import { timestampSize, writeTimestamp } from './timestamp.js';
 
 /** Bytes that are free after every position that a value may begin at: the longest short value. */
@@ -245,18 +245,36 @@ export class Writer {
     let to = at + 1;
     for (let index = 0; index < length; index++) {
       const unit = value.charCodeAt(index);
-      if (unit >= 0x80) return this.#longText(value, at);
+      if (unit >= 0x80) return this.#shortText(value, at);
       buffer[to++] = unit;
     }
     buffer[at] = 0xa0 | length;
     return to;
   }
 
+  /** A short string that is not ASCII: 31 units take 93 bytes at most, which the margin has. */
+  #shortText(value: string, at: number): number {
+    const end = writeUtf8(this.buffer, at + 1, value);
+    if (end < 0) throw new Refusal();
+    const size = end - at - 1;
+    if (size < 0x20) {
+      this.buffer[at] = 0xa0 | size;
+      return end;
+    }
+    this.buffer.copyWithin(at + 2, at + 1, end);
+    this.buffer[at] = STRING;
+    this.buffer[at + 1] = size;
+    return end + 1;
+  }
+
   /** A string of any length and content: written first, then its header is fitted to it. */
   #longText(value: string, at: number): number {
     const length = value.length;
-    // A UTF-16 unit takes 3 bytes at most.
-    this.#ensure(at, 5 + (length < LONG_TEXT ? length * 3 : Buffer.byteLength(value)));
+    // A UTF-16 unit takes 3 bytes at most; where that seems much, the bytes are counted.
+    const room = length * 3 + 5;
+    if (at + room > this.#end) {
+      this.#ensure(at, length < LONG_TEXT ? room : Buffer.byteLength(value) + 5);
+    }
     const guess = textHeaderSize(length);
     const size = (this.buffer as NativeBuffer).utf8Write(value, at + guess);
     if (size !== length && !isWellFormed(value)) throw new Refusal();
