@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import signal
 
 descriptors = {}
@@ -16,7 +17,7 @@ report = {
     "blocked": [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
     "status": [
         line
-        for line in open("/proc/self/status").read().splitlines()
+        for line in pathlib.Path("/proc/self/status").read_text().splitlines()
         if line.startswith(("SigIgn", "SigBlk"))
     ],
     "directory": os.getcwd(),

@@ -6,15 +6,17 @@
 //! is a net below another net.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, PipeWriter, Write};
+use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::process::death::Death;
+use crate::process::fork::{self, Bond, Plan};
 use crate::process::{run, unix};
 
 const SHELL: &str = "/bin/sh";
@@ -23,9 +25,14 @@ const SCRIPT: &str = include_str!("guard.sh");
 /// How long a guard without groups is kept, so that a worker that is replaced needs no new one.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// A guard that runs.
+struct Process {
+    pid: Pid,
+    stdin: PipeWriter,
+}
+
 struct Guard {
-    /// The process, with a pipe to its stdin.
-    process: Option<Child>,
+    process: Option<Process>,
     /// What it was told, so that another one can be told the same.
     groups: BTreeSet<i32>,
     /// Counts the changes of `groups`.
@@ -76,44 +83,24 @@ async fn retire(changes: u64) {
             None
         }
     };
-    if let Some(mut process) = process {
-        drop(process.stdin.take());
-        if let Ok(mut death) = Death::watch(Pid::from_child(&process)) {
+    if let Some(Process { pid, stdin }) = process {
+        drop(stdin);
+        if let Ok(mut death) = Death::watch(pid) {
             death.wait().await;
         }
-        // It is dead, so this does not wait.
-        drop(process.wait());
+        reap(pid);
     }
 }
 
 impl Guard {
     /// Starts a guard and tells it all groups.
     fn start(&mut self) {
-        if let Some(mut previous) = self.process.take() {
+        if let Some(previous) = self.process.take() {
             // It does not listen: it is dead or stopped.
-            drop(previous.kill());
-            drop(previous.wait());
+            kill_process(previous.pid, Signal::KILL).ok();
+            reap(previous.pid);
         }
-        if !Path::new(SHELL).exists() {
-            return;
-        }
-        let mut command = Command::new(SHELL);
-        command
-            .args(["-c", SCRIPT, "synapse-guard", run::id()])
-            .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-            .env("LC_ALL", "C")
-            .current_dir("/")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        unix::prepare_guard(&mut command);
-        let Ok(process) = command.spawn() else { return };
-        if let Some(stdin) = &process.stdin {
-            // A guard that somebody stopped must not stop us.
-            drop(unix::set_nonblocking(stdin));
-        }
-        self.process = Some(process);
+        self.process = launch().ok();
         for group in self.groups.clone() {
             self.tell(&format!("+{group}\n"));
         }
@@ -121,12 +108,33 @@ impl Guard {
 
     /// Writes to the guard; says whether it took it. A line is written whole or not at all.
     fn tell(&mut self, lines: &str) -> bool {
-        let stdin = self
-            .process
-            .as_mut()
-            .and_then(|process| process.stdin.as_mut());
-        stdin.is_some_and(|stdin| stdin.write_all(lines.as_bytes()).is_ok())
+        let process = self.process.as_mut();
+        process.is_some_and(|process| process.stdin.write_all(lines.as_bytes()).is_ok())
     }
+}
+
+/// Starts a guard that knows nothing yet.
+fn launch() -> io::Result<Process> {
+    let (reader, stdin) = io::pipe()?;
+    // A guard that somebody stopped must not stop us.
+    unix::set_nonblocking(&stdin)?;
+    let null = File::options().write(true).open("/dev/null")?;
+    let pid = fork::run(&Plan {
+        bond: Bond::Guard,
+        program: Path::new(SHELL),
+        args: &["-c", SCRIPT, "synapse-guard", run::id()].map(Into::into),
+        env: &[("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C")]
+            .map(|(name, value)| (name.into(), value.into())),
+        cwd: Path::new("/"),
+        fds: &[reader.as_fd(), null.as_fd(), null.as_fd()],
+    })?;
+    Ok(Process { pid, stdin })
+}
+
+/// Waits for a guard that is dead, or about to be.
+fn reap(pid: Pid) {
+    // It fails if the host ignores SIGCHLD, so that the kernel has reaped it.
+    waitid(WaitId::Pid(pid), WaitIdOptions::EXITED).ok();
 }
 
 fn lock() -> MutexGuard<'static, Guard> {

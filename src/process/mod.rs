@@ -33,6 +33,7 @@ mod child;
 mod chunk;
 mod death;
 mod event;
+mod fork;
 mod gate;
 mod guard;
 mod inbox;

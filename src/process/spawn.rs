@@ -1,17 +1,17 @@
 //! Starts a child.
 
+use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{oneshot, watch};
 
 use crate::process::child::Child;
 use crate::process::death::Death;
 use crate::process::event::Observer;
+use crate::process::fork::{self, Bond, Plan};
 use crate::process::inbox::Inbox;
 use crate::process::launch::{Launch, OutputMode};
 use crate::process::life::Life;
@@ -20,7 +20,7 @@ use crate::process::outbox::{Ending, Outbox};
 use crate::process::reactor::Reactor;
 use crate::process::run::{MARKER_VARIABLE, next_marker};
 use crate::process::supervisor::{Schedule, Supervisor};
-use crate::process::{guard, pipes, registry, unix};
+use crate::process::{guard, pipes, registry};
 
 /// Most bytes that may wait on the control channel. Its frames are small, so a child that lets so
 /// many wait is not going to read them.
@@ -29,8 +29,7 @@ const CONTROL_BACKLOG: usize = 1 << 20;
 /// Starts a child on the reactor's thread and returns at once. `done` is called there with the
 /// outcome; no event is reported before it has returned. Dropping the child kills it.
 ///
-/// The fork copies the page tables of the whole process: about a millisecond for a small Node, and
-/// several for one of a gigabyte, during which other threads may wait for memory but not for us.
+/// What the fork costs is told in `fork.rs`.
 pub fn begin(
     launch: Launch,
     observer: Arc<dyn Observer>,
@@ -66,34 +65,39 @@ pub async fn spawn(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<Ch
 }
 
 fn start(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<(Child, Supervisor)> {
-    // All descriptors exist before the command makes its own, so none of those can come to lie where
-    // the child's channels go.
     let (child_ends, own_ends) = pipes::channels()?;
+    let null = File::options().read(true).write(true).open("/dev/null")?;
     let (stdout, stdout_target) = match launch.stdout {
-        OutputMode::Event => piped()?,
-        OutputMode::Inherit => (None, Stdio::inherit()),
-        OutputMode::Ignore => (None, Stdio::null()),
+        OutputMode::Event => pipes::output().map(|(own, target)| (Some(own), target))?,
+        OutputMode::Inherit => (None, io::stdout().as_fd().try_clone_to_owned()?),
+        OutputMode::Ignore => (None, null.as_fd().try_clone_to_owned()?),
     };
     let (stderr, stderr_target) = match launch.stderr {
-        OutputMode::Event | OutputMode::Ignore => piped()?,
-        OutputMode::Inherit => (None, Stdio::inherit()),
+        OutputMode::Event | OutputMode::Ignore => {
+            pipes::output().map(|(own, target)| (Some(own), target))?
+        }
+        OutputMode::Inherit => (None, io::stderr().as_fd().try_clone_to_owned()?),
     };
     let marker = next_marker();
-    let mut command = Command::new(launch.program);
-    command
-        .args(launch.args)
-        .env_clear()
-        .envs(launch.env)
-        .env(MARKER_VARIABLE, &marker)
-        .current_dir(launch.cwd)
-        .stdin(Stdio::null())
-        .stdout(stdout_target)
-        .stderr(stderr_target);
-    unix::prepare_worker(&mut command, &child_ends);
-    let process = command.spawn()?;
-    // The command holds the child's ends of the output pipes.
-    drop((command, child_ends));
-    let pid = Pid::from_child(&process);
+    let mut env = launch.env;
+    env.retain(|(name, _)| name != MARKER_VARIABLE);
+    env.push((MARKER_VARIABLE.into(), marker.clone().into()));
+    let pid = fork::run(&Plan {
+        bond: Bond::Worker,
+        program: &launch.program,
+        args: &launch.args,
+        env: &env,
+        cwd: &launch.cwd,
+        fds: &[
+            null.as_fd(),
+            stdout_target.as_fd(),
+            stderr_target.as_fd(),
+            child_ends.data_in.as_fd(),
+            child_ends.data_out.as_fd(),
+            child_ends.control.as_fd(),
+        ],
+    })?;
+    drop((null, stdout_target, stderr_target, child_ends));
     let death = Death::watch(pid).inspect_err(|_| discard(pid))?;
 
     let life = Arc::new(Life::new(pid, marker));
@@ -123,11 +127,6 @@ fn start(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<(Child, Supe
         share: own_ends.share,
     };
     Ok((child, supervisor))
-}
-
-fn piped() -> io::Result<(Option<Arc<AsyncFd<OwnedFd>>>, Stdio)> {
-    let (own, target) = pipes::output()?;
-    Ok((Some(own), target.into()))
 }
 
 /// Ends a child that nobody can watch.

@@ -51,6 +51,16 @@ impl Host {
         }
     }
 
+    /// The same, if it is so many numbers.
+    pub(crate) fn numbers<const N: usize>(&mut self) -> [usize; N] {
+        let numbers: Vec<_> = self
+            .line()
+            .iter()
+            .map(|word| word.parse().unwrap())
+            .collect();
+        numbers.try_into().unwrap()
+    }
+
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();

@@ -1,6 +1,7 @@
 //! What a child finds when it starts, and starts that fail.
 
 use std::io::ErrorKind;
+use std::path::Path;
 
 use serde_json::Value;
 use synapse::process::MARKER_VARIABLE;
@@ -94,5 +95,40 @@ fn a_program_that_is_none_is_an_error() {
     assert_eq!(
         start_with(launch).err().unwrap().kind(),
         ErrorKind::PermissionDenied
+    );
+}
+
+#[test]
+fn a_program_without_a_slash_is_looked_for_in_the_path_of_the_child() {
+    let mut launch = launch("", &[]);
+    let folder = tempfile::tempdir().unwrap();
+    // One that may not be executed does not hide a later one.
+    std::fs::write(folder.path().join("sh"), "").unwrap();
+    let path = [folder.path(), Path::new("/bin")];
+    launch.program = "sh".into();
+    launch.args = ["-c", "exit 9"].map(Into::into).to_vec();
+    launch.env = vec![("PATH".into(), std::env::join_paths(path).unwrap())];
+    assert_eq!(start_with(launch.clone()).unwrap().exit().code, Some(9));
+
+    launch.env = vec![("PATH".into(), folder.path().into())];
+    assert_eq!(
+        start_with(launch.clone()).err().unwrap().kind(),
+        ErrorKind::PermissionDenied
+    );
+
+    launch.program = "no-such-program".into();
+    assert_eq!(
+        start_with(launch).err().unwrap().kind(),
+        ErrorKind::NotFound
+    );
+}
+
+#[test]
+fn an_argument_that_no_program_can_have_is_an_error() {
+    let mut launch = launch("waits_for_end.py", &[]);
+    launch.args.push("with a \0 in it".into());
+    assert_eq!(
+        start_with(launch).err().unwrap().kind(),
+        ErrorKind::InvalidInput
     );
 }
