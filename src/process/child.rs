@@ -12,8 +12,8 @@ use crate::process::link::DataLink;
 use crate::process::outbox::Outbox;
 use crate::process::supervisor::Schedule;
 
-/// A child that was started. Dropping it kills the child and its group; the reactor reaps it all the
-/// same.
+/// A child that was started. Dropping it kills the child and its group; the reactor reaps it all
+/// the same.
 pub struct Child {
     /// The data channel.
     pub data: DataLink,
@@ -54,8 +54,8 @@ impl Child {
         self.control.write(bytes).map(|_| ())
     }
 
-    /// Begins to stop it, step by step as `plan` says, until it is dead. A shutdown frame should have
-    /// been written to control before. Again is harmless, and can only make it faster.
+    /// Begins to stop it, step by step as `plan` says, until it is dead. A shutdown frame should
+    /// have been written to control before. Again is harmless, and can only make it faster.
     pub fn stop(&self, plan: StopPlan) {
         let asked = Schedule::starting_now(plan);
         self.stop

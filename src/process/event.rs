@@ -21,8 +21,8 @@ pub struct ExitReport {
     pub code: Option<i32>,
     /// The signal, if it was ended by one.
     pub signal: Option<i32>,
-    /// The end of its stderr: at most 20 lines and 4 KiB, broken UTF-8 replaced. Empty if stderr was
-    /// inherited.
+    /// The end of its stderr: at most 20 lines and 4 KiB, broken UTF-8 replaced. Empty if stderr
+    /// was inherited.
     pub stderr_tail: String,
 }
 
@@ -34,9 +34,9 @@ pub enum ProcessEvent {
     Control(Chunk),
     /// The child closed the control channel.
     ControlClosed,
-    /// Bytes as read from an output stream, in order, at most 64 KiB. While the observer holds 1 MiB
-    /// of these another 1 MiB is kept back; beyond that the oldest is dropped. The child is never
-    /// held up.
+    /// Bytes as read from an output stream, in order, at most 64 KiB. While the observer holds 1
+    /// MiB of these another 1 MiB is kept back; beyond that the oldest is dropped. The child is
+    /// never held up.
     Output {
         /// Where they came from.
         stream: OutputStream,
@@ -57,8 +57,8 @@ pub enum ProcessEvent {
     Gone,
     /// The data link's backlog is empty again.
     Drained,
-    /// Writing the data link's backlog failed: the child has closed its end. What was in the backlog
-    /// is lost.
+    /// Writing the data link's backlog failed: the child has closed its end. What was in the
+    /// backlog is lost.
     LinkBroken,
 }
 

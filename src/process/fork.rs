@@ -6,8 +6,8 @@
 //! memory until it executes its program, as `posix_spawn(3)` has it, which cannot be used itself
 //! since it knows nothing of `PR_SET_PDEATHSIG`. The thread that forks stands still meanwhile.
 //!
-//! Rules for the code that runs in the child: it allocates nothing, takes no lock, cannot panic, and
-//! makes system calls only.
+//! Rules for the code that runs in the child: it allocates nothing, takes no lock, cannot panic,
+//! and makes system calls only.
 
 use std::ffi::{CString, OsStr, OsString, c_char, c_int};
 use std::io;
@@ -114,8 +114,8 @@ impl Prepared<'_> {
 
     #[expect(unsafe_code, reason = "runs between fork and exec")]
     fn try_to_become(&mut self) -> Result<(), c_int> {
-        // SAFETY: system calls; the pointers are to strings that outlive the call, in lists that end
-        // with a null pointer.
+        // SAFETY: system calls; the pointers are to strings that outlive the call, in lists that
+        // end with a null pointer.
         unsafe {
             match self.bond {
                 Bond::Worker => {
@@ -165,14 +165,14 @@ impl Prepared<'_> {
             } else {
                 libc::SIG_DFL
             };
-            // SAFETY: neither disposition is a function; it fails for SIGKILL and SIGSTOP, which have
-            // only one.
+            // SAFETY: neither disposition is a function; it fails for SIGKILL and SIGSTOP, which
+            // have only one.
             unsafe { libc::signal(signal, disposition) };
         }
     }
 
-    /// Gives the descriptors their numbers. One may lie where another is to be, so all are moved out
-    /// of the way first.
+    /// Gives the descriptors their numbers. One may lie where another is to be, so all are moved
+    /// out of the way first.
     #[expect(unsafe_code, reason = "runs between fork and exec")]
     fn place_descriptors(&mut self) -> Result<(), c_int> {
         let first_unused = RawFd::try_from(self.fds.len()).unwrap_or(RawFd::MAX);
@@ -249,8 +249,8 @@ mod system {
         }
     }
 
-    /// Marks every descriptor from `first` on as not for the program. Ours and Node's are so already;
-    /// this is for those of other libraries. Kernels before 5.11 refuse.
+    /// Marks every descriptor from `first` on as not for the program. Ours and Node's are so
+    /// already; this is for those of other libraries. Kernels before 5.11 refuse.
     #[expect(unsafe_code, reason = "runs between fork and exec")]
     pub(super) fn close_on_exec_from(first: c_int) {
         // SAFETY: a system call without memory.

@@ -46,8 +46,8 @@ impl Life {
         }
     }
 
-    /// Ends the child and its group at once. The child is signalled by itself too, since it may have
-    /// left the group.
+    /// Ends the child and its group at once. The child is signalled by itself too, since it may
+    /// have left the group.
     pub(super) fn kill(&self) {
         if !*self.lock() {
             kill_process_group(self.pid, Signal::KILL).ok();

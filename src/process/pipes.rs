@@ -15,8 +15,8 @@ use crate::process::unix;
 const LARGE_PIPE: usize = 1 << 20;
 
 /// Most bytes of large pipes at a time. Linux lets an ordinary user have 64 MiB of pipes
-/// (`fs.pipe-user-pages-soft`); past that, *every* new pipe of that user shrinks to a page or two. A
-/// quarter of it serves the first eight workers, and the rest get the usual 64 KiB.
+/// (`fs.pipe-user-pages-soft`); past that, *every* new pipe of that user shrinks to a page or two.
+/// A quarter of it serves the first eight workers, and the rest get the usual 64 KiB.
 const LARGE_PIPES: usize = 16 << 20;
 
 static LARGE_BYTES: AtomicUsize = AtomicUsize::new(0);

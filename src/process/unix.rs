@@ -18,8 +18,8 @@ pub(super) fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
     reason = "the type cannot promise that the descriptor stays the same"
 )]
 pub(super) fn watched(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: the descriptor is open, and moved into the `AsyncFd`, which gives no mutable access to
-    // what others share of it; so it is neither closed nor replaced while it is registered.
+    // SAFETY: the descriptor is open, and moved into the `AsyncFd`, which gives no mutable access
+    // to what others share of it; so it is neither closed nor replaced while it is registered.
     unsafe { AsyncFd::register_with_interest(fd, interest) }.map_err(io::Error::from)
 }
 

@@ -113,7 +113,8 @@ fn keep(name: &str) -> ! {
     }
 }
 
-/// Loses its guard, gets another with the next worker, and then has two families until it is killed.
+/// Loses its guard, gets another with the next worker, and then has two families until it is
+/// killed.
 fn replace() -> ! {
     let mut first = start("leaves_children.py", &[]);
     first.more_control();

@@ -39,8 +39,8 @@ fn the_child_finds_its_channels_and_nothing_else() {
     }
     assert_eq!(report["leads_group"], true);
     assert_eq!(report["blocked"], Value::Array(Vec::new()));
-    // Python itself ignores SIGPIPE (13) and SIGXFSZ (25); nothing else may be ignored, of the signals
-    // that the C library lets us change.
+    // Python itself ignores SIGPIPE (13) and SIGXFSZ (25); nothing else may be ignored, of the
+    // signals that the C library lets us change.
     let ignored = report["status"][1]
         .as_str()
         .unwrap()
