@@ -98,7 +98,11 @@ pub struct Failure {
 impl Failure {
     /// A failure without further fields.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), details: Map::new() }
+        Self {
+            code,
+            message: message.into(),
+            details: Map::new(),
+        }
     }
 
     /// The same failure with one more field.

@@ -17,6 +17,7 @@ import { guardExit, releaseExit } from './exit.js';
 import { Link } from './link.js';
 import { createEngine, type NativeEngine } from './native.js';
 import type { NativeConfig, NormalizedCallOptions } from './options/index.js';
+import type { StreamLink } from './stream.js';
 import * as header from './wire/header.js';
 import * as table from './wire/table.js';
 
@@ -35,16 +36,29 @@ export interface CallTarget {
   /** How `value` holds the arguments: one of the `ARGUMENT…` flags. */
   readonly form: number;
   readonly value: unknown;
+  /** Items of a stream that may come before more are granted; 0 for one result. */
+  readonly credit: number;
   /** Applied to the result before the caller gets it. */
   readonly finish: ((result: unknown) => unknown) | undefined;
 }
 
 interface PendingCall {
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (reason: unknown) => void;
+  readonly answer: Answer;
   readonly target: CallTarget;
   /** Takes the abort listener off. */
   readonly release: (() => void) | undefined;
+}
+
+/** Where an answer goes: a promise or a stream. */
+interface Answer {
+  /** The result, or a stream's only item. */
+  resolve(value: unknown): void;
+  /** An error that is made when somebody looks at it. */
+  fail(build: () => unknown): void;
+  /** A reason as it is. */
+  reject(reason: unknown): void;
+  item?(value: unknown, bytes: number): void;
+  end?(): void;
 }
 
 /** Bytes after which a tick's calls are handed over without waiting for its end. */
@@ -102,20 +116,28 @@ export class Engine {
     const failure = this.#encode(id, target, options);
     if (failure !== undefined) return Promise.reject(failure);
     return new Promise((resolve, reject) => {
-      let release: (() => void) | undefined;
-      if (signal) {
-        const abort = (): void => this.#abort(id, signal.reason);
-        signal.addEventListener('abort', abort, { once: true });
-        release = () => signal.removeEventListener('abort', abort);
-      }
-      this.#pending.set(id, { resolve, reject, target, release });
-      if (this.#pending.size === 1 && !this.#referenced) this.#hold();
-      if (this.#writer.position >= FLUSH_BYTES) this.#submit();
-      else if (!this.#flushing) {
-        this.#flushing = true;
-        void this.#turn.then(this.#flush);
-      }
+      this.#expect(id, new PromisedAnswer(resolve, reject), target, signal);
     });
+  }
+
+  /** Sends a call whose answer is a stream. What fails, fails when the stream is consumed. */
+  stream(target: CallTarget, options: NormalizedCallOptions, answer: Answer): StreamLink {
+    const { signal } = options;
+    const id = this.#takeId();
+    if (signal?.aborted) answer.reject(signal.reason);
+    else {
+      const failure = this.#encode(id, target, options);
+      if (failure !== undefined) answer.fail(() => failure);
+      else this.#expect(id, answer, target, signal);
+    }
+    return {
+      grant: (items) => {
+        if (!this.#pending.has(id)) return;
+        this.#native.grant(id, items);
+        this.#settle(undefined, false);
+      },
+      cancel: () => this.#giveUp(id),
+    };
   }
 
   /** Rejects all calls and stops all workers; `stopped` follows. */
@@ -169,8 +191,8 @@ export class Engine {
     const writer = this.#writer;
     const before = writer.position;
     try {
-      let flags = target.form;
-      if (options !== undefined) this.#writeOptions(options);
+      let flags = target.credit === 0 ? target.form : target.form | header.STREAM;
+      if (options !== undefined) this.#writeOptions(options, target.credit);
       const start = writer.position;
       writer.reserve(header.HEADER_LENGTH);
       writer.position = start + header.HEADER_LENGTH;
@@ -216,9 +238,9 @@ export class Engine {
     }
   }
 
-  #writeOptions(options: NormalizedCallOptions): void {
+  #writeOptions(options: NormalizedCallOptions, credit: number): void {
     const { timeout, priority, worker, idempotent } = options;
-    if (timeout === 0 && priority === 0 && worker === 0 && !idempotent) return;
+    if (timeout === 0 && priority === 0 && worker === 0 && !idempotent && credit === 0) return;
     const writer = this.#writer;
     const start = writer.position;
     writer.reserve(header.HEADER_LENGTH + header.OPTIONS_LENGTH);
@@ -229,6 +251,7 @@ export class Engine {
     buffer.writeInt32LE(priority, at + 8);
     buffer.writeUInt32LE(worker, at + 12);
     buffer.writeUInt32LE(idempotent ? header.OPTION_IDEMPOTENT : 0, at + 16);
+    buffer.writeUInt32LE(credit, at + 20);
     header.writeHeader(buffer, start, end, header.KIND_OPTIONS, 0, 0, 0);
     writer.position = end;
   }
@@ -242,10 +265,29 @@ export class Engine {
     this.#settle(undefined, false);
   }
 
-  #abort(id: number, reason: unknown): void {
-    const call = this.#take(id);
-    if (call === undefined) return;
-    call.reject(reason);
+  /** The call is among this tick's frames: its answer will be waited for. */
+  #expect(id: number, answer: Answer, target: CallTarget, signal: AbortSignal | undefined): void {
+    let release: (() => void) | undefined;
+    if (signal) {
+      const abort = (): void => {
+        answer.reject(signal.reason);
+        this.#giveUp(id);
+      };
+      signal.addEventListener('abort', abort, { once: true });
+      release = () => signal.removeEventListener('abort', abort);
+    }
+    this.#pending.set(id, { answer, target, release });
+    if (this.#pending.size === 1 && !this.#referenced) this.#hold();
+    if (this.#writer.position >= FLUSH_BYTES) this.#submit();
+    else if (!this.#flushing) {
+      this.#flushing = true;
+      void this.#turn.then(this.#flush);
+    }
+  }
+
+  /** Nobody wants the answer any more. */
+  #giveUp(id: number): void {
+    if (this.#take(id) === undefined) return;
     this.#submit();
     this.#native.cancel(id);
     this.#settle(undefined, false);
@@ -293,34 +335,51 @@ export class Engine {
     end: number,
     owned: boolean,
   ): void {
-    const call = this.#take(id);
+    const isPart = kind === table.ITEM || kind === table.PROGRESS;
+    const call = isPart ? this.#pending.get(id) : this.#take(id);
     if (call === undefined) return;
+    const { answer, target } = call;
+    if (kind === table.END) {
+      answer.end?.();
+      return;
+    }
     let value: unknown;
     try {
       value = this.#decoder.decode(bytes, start, end, owned);
       if (kind === table.RESPONSE) {
-        call.resolve(call.target.finish === undefined ? value : call.target.finish(value));
+        answer.resolve(target.finish === undefined ? value : target.finish(value));
         return;
       }
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      rejectWith(
-        call,
-        () => new ProtocolError(`the reply is no valid value: ${message}`, { cause }),
-      );
+      answer.fail(() => new ProtocolError(`the reply is no valid value: ${message}`, { cause }));
+      if (isPart) this.#giveUp(id);
       return;
     }
-    if (kind === table.ERROR) {
-      const { name } = call.target;
-      rejectWith(call, () =>
-        fromPython(value as PythonErrorMap, { callId: id, ...(name && { handler: name }) }),
-      );
-      return;
+    switch (kind) {
+      case table.ITEM:
+        answer.item?.(value, end - start);
+        break;
+      case table.PROGRESS:
+        this.#observer({
+          type: 'progress',
+          callId: id,
+          handler: target.name,
+          ...(value as object),
+        });
+        break;
+      case table.ERROR:
+        answer.fail(() =>
+          fromPython(value as PythonErrorMap, { callId: id, handler: target.name }),
+        );
+        break;
+      default: {
+        // Version 1.4: a truthy `error` key is a rejection with that very value.
+        const error = isRecord(value) ? value['error'] : undefined;
+        if (error) answer.reject(error);
+        else answer.resolve(target.finish === undefined ? value : target.finish(value));
+      }
     }
-    // Version 1.4: a truthy `error` key is a rejection with that very value.
-    const error = isRecord(value) ? value['error'] : undefined;
-    if (error) call.reject(error);
-    else call.resolve(call.target.finish === undefined ? value : call.target.finish(value));
   }
 
   #schedule(wake: number): void {
@@ -343,7 +402,7 @@ export class Engine {
       switch (event.type) {
         case 'failed': {
           const call = this.#take(event['id'] as number);
-          if (call) rejectWith(call, () => fromFailure(event['failure'] as NativeFailure));
+          call?.answer.fail(() => fromFailure(event['failure'] as NativeFailure));
           break;
         }
         case 'worker:start':
@@ -395,18 +454,26 @@ export class Engine {
   }
 }
 
-/**
- * Rejects a call with an error that is made where the awaiting function shows in its stack: inside
- * a reaction of a promise that the call's promise follows. So a stack costs nothing until a call
- * fails. The extra turn lets the call's promise subscribe before the error is made.
- */
-function rejectWith(call: PendingCall, build: () => unknown): void {
-  const turn = Promise.resolve();
-  call.resolve(
-    turn.then(noop).then(() => {
-      throw build();
-    }),
-  );
+/** The promise that `call` and `invoke` return. */
+class PromisedAnswer implements Answer {
+  constructor(
+    readonly resolve: (value: unknown) => void,
+    readonly reject: (reason: unknown) => void,
+  ) {}
+
+  /**
+   * Rejects with an error that is made where the awaiting function shows in its stack: inside a
+   * reaction of a promise that the call's promise follows. So a stack costs nothing until a call
+   * fails. The extra turn lets the call's promise subscribe before the error is made.
+   */
+  fail(build: () => unknown): void {
+    const turn = Promise.resolve();
+    this.resolve(
+      turn.then(noop).then(() => {
+        throw build();
+      }),
+    );
+  }
 }
 
 function noop(): void {}

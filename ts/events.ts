@@ -67,6 +67,15 @@ export interface HeartbeatEvent {
   readonly rss: number;
 }
 
+/** How far a running call is, by `context().progress()`. */
+export interface ProgressEvent {
+  readonly callId: number;
+  readonly handler?: string;
+  /** 0 to 1, or null. */
+  readonly fraction: number | null;
+  readonly message: string | null;
+}
+
 /** Names of events and the arguments of their listeners. */
 export interface SynapseEvents {
   ready: [];
@@ -77,6 +86,7 @@ export interface SynapseEvents {
   'worker:exit': [WorkerExit];
   'worker:restart': [WorkerRestart];
   heartbeat: [HeartbeatEvent];
+  progress: [ProgressEvent];
   unhealthy: [SynapseError];
   healthy: [];
   error: [Error];

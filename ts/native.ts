@@ -20,6 +20,8 @@ export interface NativeEngine {
   poll(): void;
   /** The caller has given a call up. */
   cancel(id: number): void;
+  /** The consumer of a stream can take so many more items. */
+  grant(id: number, items: number): void;
   /** Rejects all calls and stops all workers. */
   stop(): void;
   /** Ends all processes at once, without a word. */

@@ -19,12 +19,15 @@ import { Kwargs } from './kwargs.js';
 import {
   type CallOptions,
   normalizeCallOptions,
+  normalizeIdleTimeout,
   normalizeSpawnOptions,
   type SetupProgress,
   type SpawnOptions,
+  type StreamOptions,
 } from './options/index.js';
 import { parseJson } from './parse-json.js';
 import { readStats, type Stats, type WorkerInfo } from './stats.js';
+import { PythonStream } from './stream.js';
 import * as header from './wire/header.js';
 
 /** Where the Python package lies: beside `dist/`. */
@@ -152,6 +155,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         name: undefined,
         form: header.ARGUMENT_VALUE,
         value: input,
+        credit: 0,
         finish: parse ? (reply) => parseJson(reply, (text) => this.#logs.warn(text)) : undefined,
       },
       typeof options === 'object' ? options : undefined,
@@ -170,14 +174,47 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     if (target === undefined || !target.isReady) {
       return this.#whenReady(() => this.invoke(name, args, options));
     }
-    const handler = target.handlers.find(name);
-    if (handler === undefined) {
-      const available = target.handlers.names();
-      const list = available.length === 0 ? 'none' : available.join(', ');
-      const message = `there is no handler "${name}"; available: ${list}`;
-      return Promise.reject(new HandlerNotFoundError(message, { handler: name, available }));
+    let handler: number;
+    try {
+      handler = findHandler(target, name);
+    } catch (cause) {
+      return Promise.reject(cause);
     }
-    return this.#call<Result>({ handler, name, ...layOut(args), finish: undefined }, options);
+    return this.#call<Result>(
+      { handler, name, ...layOut(args), credit: 0, finish: undefined },
+      options,
+    );
+  }
+
+  /**
+   * Calls a handler that yields, and iterates over what it yields; a plain result is a stream of one
+   * item. Leaving the loop closes the Python generator.
+   *
+   * @param args as for {@link invoke}
+   * @param options as for {@link invoke}, and `idleTimeout`: the longest wait for one item, in ms
+   */
+  stream<Item = unknown>(
+    name: string,
+    args?: unknown,
+    options: StreamOptions = {},
+  ): PythonStream<Item> {
+    const { idleTimeout, ...callOptions } = options;
+    const stream = new PythonStream<Item>(normalizeIdleTimeout(idleTimeout));
+    const start = (target: Target): void => {
+      try {
+        const handler = findHandler(target, name);
+        const credit = PythonStream.firstCredit;
+        const call = { handler, name, ...layOut(args), credit, finish: undefined };
+        const normalized = normalizeCallOptions(callOptions, target.callTimeoutMs);
+        stream.connect(target.engine.stream(call, normalized, stream));
+      } catch (cause) {
+        stream.reject(cause);
+      }
+    };
+    const target = this.#target;
+    if (target?.isReady) start(target);
+    else this.#ready().then(start, (cause: unknown) => stream.reject(cause));
+    return stream;
   }
 
   /**
@@ -266,13 +303,18 @@ export class Synapse extends EventEmitter<SynapseEvents> {
 
   /** A call while `spawn` is under way waits for it; before, it is refused. */
   async #whenReady<Result>(call: () => Promise<Result>): Promise<Result> {
+    await this.#ready();
+    return call();
+  }
+
+  async #ready(): Promise<Target> {
     const target = this.#target;
     if (target === undefined) {
       throw new DisposedError('NOT_SPAWNED', 'Cannot send inputs to instance before spawning it.');
     }
     if (target.disposing) throw new DisposedError('DISPOSED', 'the instance is being disposed of');
     await target.ready;
-    return call();
+    return target;
   }
 
   #observe(
@@ -321,6 +363,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         this.emit('worker:start', { worker, pid });
         break;
       }
+      case 'progress':
       case 'worker:ready':
       case 'worker:restart':
       case 'heartbeat':
@@ -334,6 +377,16 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     this.emit('log', { ...event, level });
     if (event.stream === 'stderr') this.#logs.push(event.text);
   }
+}
+
+/** The number of a handler. */
+function findHandler(target: Target, name: string): number {
+  const handler = target.handlers.find(name);
+  if (handler !== undefined) return handler;
+  const available = target.handlers.names();
+  const list = available.length === 0 ? 'none' : available.join(', ');
+  const message = `there is no handler "${name}"; available: ${list}`;
+  throw new HandlerNotFoundError(message, { handler: name, available });
 }
 
 /** How arguments go over the wire. */

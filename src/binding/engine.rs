@@ -98,6 +98,13 @@ impl NativeEngine {
         self.answer(0, 0);
     }
 
+    /// The consumer of a stream can take so many more items.
+    #[napi(catch_unwind)]
+    pub fn grant(&mut self, id: u32, items: u32) {
+        self.driver.grant(CallId(id), items);
+        self.answer(0, 0);
+    }
+
     /// Rejects all calls and stops all workers.
     #[napi(catch_unwind)]
     pub fn stop(&mut self) {

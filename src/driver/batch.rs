@@ -3,7 +3,7 @@
 //!
 //! An options record has the header of a frame, with a kind that the wire does not know, and then:
 //! `f64` milliseconds until the deadline (0 for none), `i32` priority, `u32` worker (0 for any),
-//! `u32` flags (bit 0: idempotent). `ts/engine.ts` writes it.
+//! `u32` flags (bit 0: idempotent), `u32` credit. `ts/engine.ts` writes it.
 
 use std::time::Duration;
 
@@ -61,7 +61,8 @@ fn parse_options(bytes: &[u8], now: Time) -> Option<CallOptions> {
     let (timeout, rest) = bytes.split_first_chunk::<8>()?;
     let (priority, rest) = rest.split_first_chunk::<4>()?;
     let (worker, rest) = rest.split_first_chunk::<4>()?;
-    let flags = rest.first_chunk::<4>()?;
+    let (flags, rest) = rest.split_first_chunk::<4>()?;
+    let credit = rest.first_chunk::<4>()?;
     let timeout = f64::from_le_bytes(*timeout);
     let worker = u32::from_le_bytes(*worker);
     Some(CallOptions {
@@ -72,6 +73,7 @@ fn parse_options(bytes: &[u8], now: Time) -> Option<CallOptions> {
         priority: i32::from_le_bytes(*priority),
         worker: (worker != 0).then_some(WorkerId(worker)),
         idempotent: u32::from_le_bytes(*flags) & IDEMPOTENT != 0,
+        credit: u32::from_le_bytes(*credit),
     })
 }
 
@@ -93,11 +95,12 @@ mod tests {
     }
 
     fn options(timeout: f64, priority: i32, worker: u32, flags: u32) -> Vec<u8> {
-        let mut bytes = vec![28, 0, 0, 0, OPTIONS, 0, 0, 0, 0, 0, 0, 0];
+        let mut bytes = vec![32, 0, 0, 0, OPTIONS, 0, 0, 0, 0, 0, 0, 0];
         bytes.extend(timeout.to_le_bytes());
         bytes.extend(priority.to_le_bytes());
         bytes.extend(worker.to_le_bytes());
         bytes.extend(flags.to_le_bytes());
+        bytes.extend(64_u32.to_le_bytes());
         bytes
     }
 
@@ -121,6 +124,7 @@ mod tests {
                 priority: -2,
                 worker: Some(WorkerId(7)),
                 idempotent: true,
+                credit: 64,
             }
         );
         assert_eq!(calls[2].options, CallOptions::default());

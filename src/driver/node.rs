@@ -192,6 +192,11 @@ impl NodeDriver {
         self.with_engine(|engine, now, actions| engine.cancel(now, call, actions));
     }
 
+    /// The consumer of a stream can take so many more items.
+    pub fn grant(&mut self, call: CallId, items: u32) {
+        self.with_engine(|engine, _, actions| engine.grant(call, items, actions));
+    }
+
     /// Rejects all calls and stops all workers.
     pub fn stop(&mut self) {
         if let Some(task) = self.preparing.take() {

@@ -29,7 +29,7 @@ impl Actions {
     }
 }
 
-/// A call that a worker answered.
+/// A call that a worker answered, in whole or in part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
     /// The call.
@@ -52,6 +52,12 @@ pub enum SettledKind {
     Error = 1,
     /// With a result in the framing of 1.4.
     Reply = 2,
+    /// With an item of its stream: more will come.
+    Item = 3,
+    /// With the end of its stream.
+    End = 4,
+    /// With how far it is: more will come.
+    Progress = 5,
 }
 
 /// Something for the driver to do.

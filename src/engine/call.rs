@@ -27,6 +27,8 @@ pub struct CallOptions {
     pub worker: Option<WorkerId>,
     /// It may be run again if a worker dies with it.
     pub idempotent: bool,
+    /// Its caller takes a stream, and so many items before it grants more; 0 for one result.
+    pub credit: u32,
 }
 
 /// A call inside the engine.

@@ -221,7 +221,7 @@ fn start_failure(id: WorkerId, fault: &Fault) -> Failure {
         "" => text("message").to_owned(),
         name => format!("Python did not start: {name}: {}", text("message")),
     };
-    let python = text("type") != "";
+    let python = !text("type").is_empty();
     let mut failure = Failure::new(code, message)
         .with("phase", fault.phase.clone())
         .with("worker", id.0)

@@ -78,3 +78,64 @@ impl Numbering {
         self.numbers.get(usize::from(number)).copied().flatten()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::message::{Handler, Mode};
+
+    fn hello(names: &[&str], default: Option<u16>) -> Hello {
+        let about = serde_json::Map::new();
+        Hello {
+            protocol: 1,
+            mode: Mode::Synapse,
+            pid: 1,
+            python: String::new(),
+            executable: String::new(),
+            sdk: String::new(),
+            default,
+            handlers: names
+                .iter()
+                .map(|name| Handler {
+                    name: (*name).to_owned(),
+                    about: about.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn each_worker_keeps_its_own_numbers_for_the_shared_names() {
+        let mut handlers = Handlers::default();
+        let older = handlers.learn(&hello(&["add", "main"], Some(1)));
+        let newer = handlers.learn(&hello(&["main", "new", "add"], Some(0)));
+        assert_eq!(handlers.names(), ["add", "main", "new"]);
+        assert_eq!(
+            [0, 1, 2].map(|ours| older.of(ours)),
+            [Some(0), Some(1), None]
+        );
+        assert_eq!(
+            [0, 1, 2].map(|ours| newer.of(ours)),
+            [Some(2), Some(0), Some(1)]
+        );
+        assert_eq!(
+            (older.of(DEFAULT_HANDLER), newer.of(DEFAULT_HANDLER)),
+            (Some(1), Some(0))
+        );
+        assert_eq!(
+            (newer.of(3), handlers.name(2), handlers.name(3)),
+            (None, Some("new"), None)
+        );
+    }
+
+    #[test]
+    fn no_handler_gets_the_number_that_means_the_default_one() {
+        let mut handlers = Handlers::default();
+        let names: Vec<String> = (0..70_000).map(|number| format!("h{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let numbering = handlers.learn(&hello(&names, None));
+        assert_eq!(handlers.names().len(), usize::from(DEFAULT_HANDLER));
+        assert_eq!(numbering.of(DEFAULT_HANDLER - 1), Some(DEFAULT_HANDLER - 1));
+        assert_eq!(numbering.of(DEFAULT_HANDLER), None);
+    }
+}

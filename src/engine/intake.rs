@@ -8,7 +8,7 @@ use crate::engine::{Engine, Phase};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
 use crate::protocol::header::{self, Kind};
-use crate::protocol::message::Mode;
+use crate::protocol::message::{self, Mode};
 use crate::time::Time;
 
 impl Engine {
@@ -162,6 +162,11 @@ impl Engine {
                 if let Some(field) = worker.outbox.get_mut(at + 6..at + 8) {
                     field.copy_from_slice(&number.to_le_bytes());
                 }
+                if call.options.credit > 0 {
+                    worker
+                        .outbox
+                        .extend(message::credit(id.0, call.options.credit));
+                }
             }
         }
         call.state = CallState::Sent(worker.id);
@@ -197,6 +202,25 @@ impl Engine {
             };
             let Some(frame) = frame else { return };
             self.write(now, id, worker, &frame, actions);
+        }
+    }
+
+    /// The consumer of a stream can take so many more items.
+    pub fn grant(&mut self, id: CallId, items: u32, actions: &mut Actions) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let CallState::Sent(worker) = call.state else {
+            return;
+        };
+        let Some(worker) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        if worker.mode == Mode::Synapse && worker.state == WorkerState::Ready {
+            if worker.outbox.is_empty() {
+                actions.dirty.push(worker.id);
+            }
+            worker.outbox.extend(message::credit(id.0, items));
         }
     }
 

@@ -30,3 +30,23 @@ impl Placement {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_busy_comes_first_and_the_first_registered_of_equals() {
+        let mut placement = Placement::default();
+        assert_eq!(placement.pick(), None);
+        for worker in [3, 1, 2] {
+            placement.update(WorkerId(worker), None, Some(0));
+        }
+        assert_eq!(placement.pick(), Some(WorkerId(1)));
+        placement.update(WorkerId(1), Some(0), Some(1));
+        assert_eq!(placement.pick(), Some(WorkerId(2)));
+        placement.update(WorkerId(2), Some(0), None);
+        placement.update(WorkerId(3), Some(0), Some(2));
+        assert_eq!(placement.pick(), Some(WorkerId(1)));
+    }
+}

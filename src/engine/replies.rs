@@ -1,13 +1,15 @@
 //! Bytes come in from a worker's data channel and settle calls.
 
 use crate::engine::Engine;
+use std::ops::Range;
+
 use crate::engine::action::{Actions, Event, Settled, SettledKind};
 use crate::engine::call::CallState;
 use crate::engine::worker::{Cause, WorkerState};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
 use crate::protocol::decoder::{self, Decoded, Frame};
-use crate::protocol::header::Kind;
+use crate::protocol::header::{Header, Kind};
 use crate::protocol::message::{self, Log, Mode};
 use crate::protocol::{Malformed, stdio};
 use crate::time::Time;
@@ -99,6 +101,11 @@ impl Engine {
         let kind = match header.kind {
             Kind::Response => SettledKind::Response,
             Kind::Error => SettledKind::Error,
+            Kind::End => SettledKind::End,
+            Kind::Item | Kind::Progress => {
+                self.part(worker, header, &payload, actions);
+                return Ok(Step::Done { next, reply: false });
+            }
             Kind::Log => {
                 let body = bytes.get(payload).unwrap_or_default();
                 self.log(worker, header.id, body, actions)?;
@@ -120,6 +127,36 @@ impl Engine {
             next,
             reply: answered != Answered::Stray,
         })
+    }
+
+    /// A part of an answer: the call goes on. One for a call that is over is dropped.
+    fn part(
+        &mut self,
+        worker: WorkerId,
+        header: Header,
+        payload: &Range<usize>,
+        actions: &mut Actions,
+    ) {
+        let id = CallId(header.id);
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        if call.state != CallState::Sent(worker) {
+            return;
+        }
+        let kind = if header.kind == Kind::Item {
+            // What the consumer has seen must not come again: the call is not repeated.
+            call.frame = None;
+            SettledKind::Item
+        } else {
+            SettledKind::Progress
+        };
+        actions.settled.push(Settled {
+            call: id,
+            kind,
+            start: payload.start,
+            end: payload.end,
+        });
     }
 
     /// The 1.4 reply at `at`, if it is whole: it answers the oldest call.

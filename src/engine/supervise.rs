@@ -474,22 +474,21 @@ impl Engine {
 
 /// What a dead worker's calls are told.
 fn obituary(worker: &Worker, exit: &Exit) -> Failure {
-    let failure = match &worker.cause {
-        Some(Cause::Protocol(failure) | Cause::Start(failure)) => failure.clone(),
-        _ => {
-            let how = match (exit.code, &exit.signal) {
-                (_, Some(signal)) => format!("was ended by {signal}"),
-                (Some(code), None) => format!("exited with code {code}"),
-                (None, None) => "is gone".to_owned(),
-            };
-            let id = worker.id;
-            if worker.state == WorkerState::Starting || worker.pid == 0 {
-                let message = format!("worker {id} {how} before it was ready");
-                Failure::new(ErrorCode::StartFailed, message)
-            } else {
-                let message = format!("worker {id} {how}");
-                Failure::new(ErrorCode::WorkerExited, message).with("retryable", true)
-            }
+    let failure = if let Some(Cause::Protocol(failure) | Cause::Start(failure)) = &worker.cause {
+        failure.clone()
+    } else {
+        let how = match (exit.code, &exit.signal) {
+            (_, Some(signal)) => format!("was ended by {signal}"),
+            (Some(code), None) => format!("exited with code {code}"),
+            (None, None) => "is gone".to_owned(),
+        };
+        let id = worker.id;
+        if worker.state == WorkerState::Starting || worker.pid == 0 {
+            let message = format!("worker {id} {how} before it was ready");
+            Failure::new(ErrorCode::StartFailed, message)
+        } else {
+            let message = format!("worker {id} {how}");
+            Failure::new(ErrorCode::WorkerExited, message).with("retryable", true)
         }
     };
     failure

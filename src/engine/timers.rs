@@ -68,3 +68,49 @@ impl Timers {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_call(id: u32) -> Timer {
+        Timer::Grace {
+            call: CallId(id),
+            sequence: 0,
+        }
+    }
+
+    #[test]
+    fn timers_fire_in_order_and_not_before_their_time() {
+        let mut timers = Timers::default();
+        for (at, id) in [(30, 3), (10, 1), (20, 2)] {
+            timers.set(Time(at), of_call(id));
+        }
+        assert_eq!(timers.due(Time(9)), None);
+        assert_eq!(timers.due(Time(20)), Some(of_call(1)));
+        assert_eq!(timers.due(Time(20)), Some(of_call(2)));
+        assert_eq!(timers.due(Time(20)), None);
+        assert_eq!(timers.next(|_| true), Some(Time(30)));
+    }
+
+    #[test]
+    fn what_has_lost_its_meaning_wakes_nobody() {
+        let mut timers = Timers::default();
+        timers.set(Time(10), of_call(1));
+        timers.set(Time(20), of_call(2));
+        assert_eq!(timers.next(|timer| *timer != of_call(1)), Some(Time(20)));
+        assert_eq!(timers.next(|_| false), None);
+        assert_eq!(timers.len(), 0);
+    }
+
+    #[test]
+    fn a_sweep_keeps_what_is_still_wanted() {
+        let mut timers = Timers::default();
+        for id in 0..1_000 {
+            timers.set(Time(u64::from(id)), of_call(id));
+        }
+        let wanted = |timer: &Timer| (0..1_000).step_by(100).any(|id| *timer == of_call(id));
+        assert_eq!(timers.next(wanted), Some(Time(0)));
+        assert_eq!(timers.len(), 10);
+    }
+}

@@ -125,3 +125,47 @@ impl Worker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [WorkerState; 4] = [
+        WorkerState::Starting,
+        WorkerState::Ready,
+        WorkerState::Stopping,
+        WorkerState::Dying,
+    ];
+
+    #[test]
+    fn only_a_ready_worker_with_room_and_an_open_pipe_takes_calls() {
+        for state in STATES {
+            for in_flight in 0..4 {
+                for backlogged in [false, true] {
+                    let mut worker = Worker::new(WorkerId(1), 2, Time::ZERO);
+                    (worker.state, worker.in_flight, worker.backlogged) =
+                        (state, in_flight, backlogged);
+                    let takes = state == WorkerState::Ready && in_flight < 2 && !backlogged;
+                    assert_eq!(worker.capacity(), takes.then_some(in_flight), "{worker:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_state_has_a_name_and_calls_show_only_in_a_ready_one() {
+        let name = |state, in_flight| {
+            let mut worker = Worker::new(WorkerId(1), 1, Time::ZERO);
+            (worker.state, worker.in_flight) = (state, in_flight);
+            worker.status()
+        };
+        assert_eq!(
+            STATES.map(|state| name(state, 0)),
+            ["starting", "ready", "stopping", "failed"]
+        );
+        assert_eq!(
+            STATES.map(|state| name(state, 1)),
+            ["starting", "busy", "stopping", "failed"]
+        );
+    }
+}

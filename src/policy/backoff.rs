@@ -52,4 +52,27 @@ mod tests {
     fn never_overflows() {
         assert_eq!(Backoff::default().delay(u32::MAX), Duration::from_secs(30));
     }
+
+    #[test]
+    fn a_factor_below_one_does_not_shrink_the_delay() {
+        let backoff = Backoff {
+            factor: 0.5,
+            ..Backoff::default()
+        };
+        assert_eq!(backoff.delay(9), backoff.initial);
+        let backoff = Backoff {
+            factor: f64::NAN,
+            ..Backoff::default()
+        };
+        assert_eq!(backoff.delay(9), backoff.initial);
+    }
+
+    #[test]
+    fn an_initial_delay_above_the_ceiling_is_cut() {
+        let backoff = Backoff {
+            initial: Duration::from_secs(60),
+            ..Backoff::default()
+        };
+        assert_eq!(backoff.delay(0), backoff.ceiling);
+    }
 }

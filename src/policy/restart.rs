@@ -99,4 +99,44 @@ mod tests {
             Verdict::Replace(ms(0))
         );
     }
+
+    #[test]
+    fn a_budget_of_none_is_unhealthy_at_once() {
+        let policy = RestartPolicy {
+            max: 0,
+            ..RestartPolicy::default()
+        };
+        let mut restarts = Restarts::default();
+        let verdict = restarts.judge(&policy, Time(0));
+        assert_eq!(verdict, Verdict::Unhealthy(policy.backoff.initial));
+    }
+
+    #[test]
+    fn a_long_outage_grows_neither_the_record_nor_the_delay() {
+        let policy = RestartPolicy::default();
+        let mut restarts = Restarts::default();
+        for _ in 0..10_000 {
+            let (Verdict::Replace(delay) | Verdict::Unhealthy(delay)) =
+                restarts.judge(&policy, Time(1));
+            assert!(delay <= policy.backoff.ceiling);
+        }
+        assert_eq!(restarts.recent.len(), 6);
+    }
+
+    #[test]
+    fn a_death_counts_for_exactly_the_window() {
+        let policy = RestartPolicy {
+            max: 1,
+            ..RestartPolicy::default()
+        };
+        let mut restarts = Restarts::default();
+        restarts.judge(&policy, Time(0));
+        let window = Time(0) + policy.window;
+        let before = restarts.clone().judge(&policy, Time(window.0 - 1));
+        assert!(matches!(before, Verdict::Unhealthy(_)), "{before:?}");
+        assert_eq!(
+            restarts.judge(&policy, window),
+            Verdict::Replace(Duration::ZERO)
+        );
+    }
 }

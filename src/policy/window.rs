@@ -101,4 +101,37 @@ mod tests {
         window.replied(1, now);
         assert_eq!(window.limit(), 1);
     }
+
+    #[test]
+    fn it_stays_between_the_concurrency_and_the_most_that_may_wait() {
+        for concurrency in [0, 1, 8, 1_000] {
+            let mut window = Window::new(concurrency);
+            let mut now = Time(0);
+            // From nothing at all to minutes, up and down.
+            for step in (0..30).chain((0..30).rev()) {
+                now = Time(now.0 + (1 << step));
+                window.replied(1, now);
+                let least = concurrency.max(1);
+                assert!(window.limit() >= least && window.limit() <= least.max(MAX));
+            }
+        }
+    }
+
+    #[test]
+    fn time_without_calls_is_no_service_time() {
+        let mut window = Window::new(1);
+        window.replied(1, Time(10));
+        let open = window.limit();
+        assert!(open > 1);
+        window.busy(Time(60_000_000));
+        window.replied(1, Time(60_000_010));
+        assert_eq!(window.limit(), open);
+    }
+
+    #[test]
+    fn no_replies_change_nothing() {
+        let mut window = Window::new(2);
+        window.replied(0, Time(1_000_000));
+        assert_eq!((window.limit(), window.service), (2, None));
+    }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::protocol::header::{Header, Kind};
+use crate::protocol::header::{self, Header, Kind};
 use crate::protocol::{Limits, Malformed, depth, lenient};
 
 /// The framing on a worker's data channel.
@@ -111,6 +111,23 @@ pub fn read<'de, T: Deserialize<'de>>(
 
 /// Nesting that serde may recurse into on any stack we run on, debug builds included.
 const MAX_RUST_DEPTH: u32 = 128;
+
+/// A credit frame: `items` more items of the stream of call `id` may be sent.
+pub fn credit(id: u32, items: u32) -> [u8; header::LEN + 5] {
+    let header = Header {
+        payload: 5,
+        kind: Kind::Credit,
+        flags: 0,
+        handler: 0,
+        id,
+    };
+    let [h0, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, h11] = header.to_bytes();
+    let [i0, i1, i2, i3] = items.to_be_bytes();
+    // 0xce: an unsigned integer of 32 bits.
+    [
+        h0, h1, h2, h3, h4, h5, h6, h7, h8, h9, h10, h11, 0xce, i0, i1, i2, i3,
+    ]
+}
 
 /// Writes a whole frame around a payload.
 pub fn frame<T: Serialize>(kind: Kind, id: u32, payload: &T) -> Result<Vec<u8>, Malformed> {

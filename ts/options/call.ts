@@ -3,6 +3,7 @@
 import { type CacheOption, normalizeCache } from './cache.js';
 import type { FallbackOption } from './fallback.js';
 import { type IdempotentOption, normalizeIdempotent } from './idempotent.js';
+import type { IdleTimeoutOption } from './idleTimeout.js';
 import { type MetadataOption, normalizeMetadata } from './metadata.js';
 import { knownNames } from './names.js';
 import { normalizeParseJson } from './parseJson.js';
@@ -26,6 +27,11 @@ export interface CallOptions {
   readonly fallback?: FallbackOption | undefined;
   readonly cache?: CacheOption | undefined;
   readonly metadata?: MetadataOption | undefined;
+}
+
+/** Options of `stream`. */
+export interface StreamOptions extends CallOptions {
+  readonly idleTimeout?: IdleTimeoutOption | undefined;
 }
 
 /** Options of a call with their defaults applied. */

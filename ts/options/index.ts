@@ -2,7 +2,13 @@
 
 export type { BackoffOption } from './backoff.js';
 export type { CacheOption } from './cache.js';
-export { type CallOptions, type NormalizedCallOptions, normalizeCallOptions } from './call.js';
+export {
+  type CallOptions,
+  type NormalizedCallOptions,
+  normalizeCallOptions,
+  type StreamOptions,
+} from './call.js';
+export { normalizeIdleTimeout } from './idleTimeout.js';
 export { InvalidOptionError, OptionRangeError } from './invalid.js';
 export type { LimitsOption } from './limits.js';
 export type { NativeConfig } from './native.js';

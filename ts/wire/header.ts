@@ -9,11 +9,12 @@ const COUNTED = 8;
 export const KIND_REQUEST = 0x02;
 /**
  * Options of the request that follows. Between facade and engine only, never on the wire:
- * f64 deadline in ms from now (0 for none), i32 priority, u32 worker (0 for any), u32 flags.
+ * f64 deadline in ms from now (0 for none), i32 priority, u32 worker (0 for any), u32 flags, u32 credit
+ * of a stream (0 for one result).
  */
 export const KIND_OPTIONS = 0xf0;
 /** Bytes of an options record after its header. */
-export const OPTIONS_LENGTH = 20;
+export const OPTIONS_LENGTH = 24;
 /** Options flag: the call may be run again if a worker dies with it. */
 export const OPTION_IDEMPOTENT = 1;
 
@@ -27,6 +28,9 @@ export const ARGUMENTS_KEYWORD = 2;
 export const ARGUMENTS_BOTH = 3;
 /** Request flag: a map of extras precedes the arguments. */
 export const EXTRAS = 4;
+
+/** Request flag: the caller takes a stream. */
+export const STREAM = 8;
 
 /** The handler number that means "the default handler". */
 export const DEFAULT_HANDLER = 0xffff;

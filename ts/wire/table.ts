@@ -28,6 +28,13 @@ export const ERROR = 1;
 /** Kind: a result in the framing of 1.4. */
 export const REPLY = 2;
 
+/** Kind: an item of a stream; more will come. */
+export const ITEM = 3;
+/** Kind: the end of a stream. */
+export const END = 4;
+/** Kind: how far a call is; more will come. */
+export const PROGRESS = 5;
+
 /** Calls that one native call settles at most. */
 const CAPACITY = 1024;
 

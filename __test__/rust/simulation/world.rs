@@ -267,6 +267,7 @@ impl World {
                 .chance(15)
                 .then(|| WorkerId(u32::try_from(random.within(1..=newest)).unwrap())),
             idempotent: random.chance(30),
+            credit: 0,
         };
         if random.chance(15) {
             let after = random.within(0..=80_000);
