@@ -23,27 +23,10 @@ LAUNCHER = Path(__file__).resolve().parents[1] / "synapse" / "_launch.py"
 PATIENCE = 20.0
 
 _HEADER = struct.Struct("<IBBHI")
-NAMES = {
-    value: name.lower()
-    for name, value in vars(wire).items()
-    if name
-    in [
-        "HELLO",
-        "REQUEST",
-        "RESPONSE",
-        "ERROR",
-        "ITEM",
-        "END",
-        "CREDIT",
-        "CANCEL",
-        "LOG",
-        "HEARTBEAT",
-        "SESSION",
-        "FAULT",
-        "MARK",
-        "PROGRESS",
-    ]
-}
+_KINDS = (
+    "hello request response error item end credit cancel log heartbeat session fault mark progress"
+)
+NAMES = {getattr(wire, name.upper()): name for name in _KINDS.split()}
 
 
 class Frame:
@@ -137,7 +120,7 @@ class WorkerProcess:
             stderr=subprocess.PIPE,
             cwd=directory,
             close_fds=False,
-            preexec_fn=arrange,
+            preexec_fn=arrange,  # noqa: PLW1509
         )
         os.close(to_worker)
         os.close(from_worker)

@@ -41,6 +41,7 @@ async def wait(seconds):
     return seconds
 """
 )
+AWAITED = "await asyncio.sleep(seconds)\n    return context"
 
 
 def modes(*names):
@@ -478,10 +479,8 @@ def whoami(seconds):
     return context().call_id, context().metadata
 """
         if mode == "async":
-            source = source.replace("def whoami", "async def whoami").replace(
-                "    time.sleep(seconds)\n    return context",
-                "    await asyncio.sleep(seconds)\n    return context",
-            )
+            source = source.replace("def whoami", "async def whoami")
+            source = source.replace("time.sleep(seconds)\n    return context", AWAITED)
         worker = start(source, mode=mode, concurrency=4).ready()
         calls = [
             worker.send("whoami", 0.1, extras={"metadata": {"n": number}}) for number in range(4)

@@ -179,7 +179,7 @@ def test_the_table_in_hello():
         "kind": "function",
         "params": [
             {"name": "a", "kind": "positional", "required": True, "type": "int"},
-            {"name": "b", "kind": "either", "required": True, "type": "'str'"},
+            {"name": "b", "kind": "either", "required": True, "type": "str"},
             {"name": "c", "kind": "either", "required": False, "type": "list[int] | None"},
             {"name": "rest", "kind": "args", "required": False, "type": None},
             {"name": "d", "kind": "keyword", "required": True, "type": None},
@@ -234,7 +234,7 @@ def test_context_outside_a_call_says_what_to_do():
 
 
 def test_the_host_outside_a_worker_has_no_handlers():
-    with pytest.raises(RuntimeError, match='no handler named "market.Fetch"'):
+    with pytest.raises(RuntimeError, match=r'no handler named "market\.Fetch"'):
         synapse.host.call("market.Fetch", {"a": 1})
     with pytest.raises(RuntimeError, match='no handler named "getUser"'):
         synapse.host.getUser(1)

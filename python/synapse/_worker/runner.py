@@ -7,7 +7,7 @@ from synapse._worker.hooks import Hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import CodeType
     from typing import Any
 
@@ -19,25 +19,35 @@ class Runner:
     the call be interrupted.
     """
 
-    def __init__(self, hooks: Hooks, running: list[int]) -> None:
+    def __init__(
+        self, hooks: Hooks, running: list[int], left: Callable[[int], None] | None = None
+    ) -> None:
         self._hooks = hooks
         self._running = running
+        #: Called with the call's id whenever a function of the user has returned.
+        self._left = left
 
     def call(self, request: Request) -> Any:
         """Calls the handler; answers what it returns, be it a value, a coroutine or an iterator."""
         self._running[0] = request.call
         try:
-            return request.handler.function(*request.args, **request.kwargs)
+            result = request.handler.function(*request.args, **request.kwargs)
         finally:
             self._running[0] = 0
+        if self._left is not None:
+            self._left(request.call)
+        return result
 
     def next(self, call: int, items: Iterator[Any]) -> Any:
         """The next item; raises StopIteration at the end."""
         self._running[0] = call
         try:
-            return next(items)
+            item = next(items)
         finally:
             self._running[0] = 0
+        if self._left is not None:
+            self._left(call)
+        return item
 
     def complete(self, call: int, result: Any) -> Any:
         """Awaits what can be awaited."""
@@ -45,9 +55,12 @@ class Runner:
             return result
         self._running[0] = call
         try:
-            return self._hooks.complete(result)
+            value = self._hooks.complete(result)
         finally:
             self._running[0] = 0
+        if self._left is not None:
+            self._left(call)
+        return value
 
     def value(self, call: int, result: Any) -> Any:
         """One value: coroutines are awaited, items of iterators are collected into a list."""
