@@ -5,6 +5,7 @@
 )]
 
 mod environ;
+mod fuzz;
 mod layers;
 mod process;
 mod protocol;

@@ -85,11 +85,13 @@ impl Engine {
             self.bury(now, id, actions);
             return;
         }
-        if stopping || worker.state == WorkerState::Dying {
+        if worker.state == WorkerState::Dying {
             return;
         }
-        worker.state = WorkerState::Dying;
-        Self::place(&mut self.placement, worker);
+        if !stopping {
+            worker.state = WorkerState::Dying;
+            Self::place(&mut self.placement, worker);
+        }
         self.timers.set(now + DRAIN, Timer::Drained { worker: id });
     }
 
@@ -98,20 +100,21 @@ impl Engine {
         let Some(worker) = self.workers.get(&id) else {
             return;
         };
-        if worker.state != WorkerState::Dying {
-            return;
-        }
         if worker.exit.is_some() {
             self.bury(now, id, actions);
             return;
         }
-        // It closed its channel and lives: as good as dead. It is killed, and its exit buries it.
+        // It closed its channel and lives: as good as dead. It is killed, unless it goes already,
+        // and its exit buries it.
+        let stopping = worker.state == WorkerState::Stopping;
         let failure = Failure::new(
             ErrorCode::WorkerExited,
             format!("worker {id} closed its data channel without exiting"),
         );
         self.settle_all_of(now, id, &failure, actions);
-        actions.commands.push(Command::Kill(id));
+        if !stopping {
+            actions.commands.push(Command::Kill(id));
+        }
     }
 
     /// Kills a worker that is not on its way out yet. Its calls are settled at once if the cause is
@@ -131,14 +134,16 @@ impl Engine {
         worker.state = WorkerState::Stopping;
         worker.outbox.clear();
         Self::place(&mut self.placement, worker);
-        if worker.exit.is_none() {
-            actions.commands.push(Command::Kill(id));
-        }
+        // It may have exited before what it had written was read.
+        let exited = worker.exit.is_some();
         if let Some(failure) = failure {
             self.settle_all_of(now, id, &failure, actions);
         }
-        // It may have exited before what it had written was read.
-        self.dying(now, id, actions);
+        if exited {
+            self.bury(now, id, actions);
+        } else {
+            actions.commands.push(Command::Kill(id));
+        }
     }
 
     /// A dead worker leaves: its calls are settled or sent elsewhere, and it is replaced.
@@ -292,9 +297,7 @@ impl Engine {
             Timer::Start { worker } => workers
                 .get(worker)
                 .is_some_and(|worker| worker.state == WorkerState::Starting),
-            Timer::Drained { worker } => workers
-                .get(worker)
-                .is_some_and(|worker| worker.state == WorkerState::Dying),
+            Timer::Drained { worker } => workers.contains_key(worker),
             Timer::Restart => restarts > 0,
         })
     }

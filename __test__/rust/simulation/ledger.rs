@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use synapse::engine::{CallOptions, Command, Config, Event, Holdings};
+use synapse::engine::{CallOptions, Command, Config, Event, Holdings, SettledKind};
 use synapse::error::{ErrorCode, Failure};
 use synapse::ids::{CallId, WorkerId};
 use synapse::protocol::message::Mode;
@@ -61,6 +61,8 @@ struct Record {
     /// With which worker it is, unanswered.
     at: Option<WorkerId>,
     writes: Vec<WorkerId>,
+    /// Its caller has got an item of its stream.
+    streamed: bool,
     told: Option<(Told, Time)>,
 }
 
@@ -228,6 +230,7 @@ impl Ledger {
                 waits,
                 at,
                 writes,
+                streamed: false,
                 told,
             },
         );
@@ -297,6 +300,9 @@ impl Ledger {
 
     /// Requests went out to a worker.
     pub(crate) fn wrote(&mut self, worker: WorkerId, requests: &[Request]) -> Verdict {
+        if requests.is_empty() {
+            return Ok(());
+        }
         let Some(standing) = self.workers.get_mut(&worker) else {
             return Err(format!(
                 "worker {worker} was written to before it was started"
@@ -314,7 +320,12 @@ impl Ledger {
             !standing.dropped && standing.gone.is_none() && !self.buried.contains(&worker),
             "worker {worker} was written to although it goes or is gone"
         );
-        for Request { call, handler } in requests {
+        for Request {
+            call,
+            handler,
+            credit,
+        } in requests
+        {
             let call = *call;
             let Some(record) = self
                 .calls
@@ -331,7 +342,17 @@ impl Ledger {
                 !record.writes.contains(&worker),
                 "call {call} was written to worker {worker} twice"
             );
+            if self.mode == Mode::Synapse {
+                ensure!(
+                    *credit == record.options.credit,
+                    "call {call} was given credit {credit}"
+                );
+            }
             if !record.writes.is_empty() {
+                ensure!(
+                    !record.streamed,
+                    "call {call} was written again after its first item"
+                );
                 ensure!(record.options.idempotent, "call {call} was written twice");
                 ensure!(
                     record.writes.len() < 2,
@@ -350,6 +371,30 @@ impl Ledger {
             record.waits = None;
             standing.owed.push(call);
             self.written.entry(worker).or_default().push(call);
+        }
+        Ok(())
+    }
+
+    /// Credit went out to a worker.
+    pub(crate) fn granted(&self, worker: WorkerId, call: CallId) -> Verdict {
+        let record = self.record(call).filter(|record| record.told.is_none());
+        let there = record.is_some_and(|record| record.at == Some(worker));
+        ensure!(
+            there,
+            "credit for call {call}, which is not with worker {worker}"
+        );
+        Ok(())
+    }
+
+    /// A part of a worker's answer reached a caller.
+    pub(crate) fn part(&mut self, call: CallId, by: WorkerId, kind: SettledKind) -> Verdict {
+        let record = self.open_record(call)?;
+        ensure!(
+            record.writes.last() == Some(&by),
+            "a part of call {call} came from worker {by}"
+        );
+        if let Some(record) = self.calls.get_mut(&call) {
+            record.streamed |= kind == SettledKind::Item;
         }
         Ok(())
     }

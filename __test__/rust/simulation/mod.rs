@@ -105,6 +105,7 @@ fn worlds_are_bad_enough() {
         "healthy",
         "restart",
         "written again",
+        "item",
     ];
     let missing: Vec<&str> = wanted
         .into_iter()

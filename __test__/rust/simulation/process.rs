@@ -1,7 +1,7 @@
 //! A scripted worker process: what it has been given, what it does with it, how it ends. It knows
 //! nothing of the engine; bytes come in and bytes go out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use synapse::ids::CallId;
 use synapse::protocol::header::{Header, Kind, LEN};
@@ -29,6 +29,10 @@ pub(crate) struct Process {
     pub(crate) waiting: VecDeque<CallId>,
     /// Calls that it runs.
     pub(crate) running: Vec<CallId>,
+    /// Items of streams that it may still send, by call.
+    pub(crate) credit: BTreeMap<CallId, u32>,
+    /// Streams that wait for credit.
+    pub(crate) starved: BTreeSet<CallId>,
     /// Answers that it has written.
     pub(crate) replies: u64,
     /// Bytes to the host that have not arrived.
@@ -52,6 +56,8 @@ impl Process {
             inbox: Vec::new(),
             waiting: VecDeque::new(),
             running: Vec::new(),
+            credit: BTreeMap::new(),
+            starved: BTreeSet::new(),
             replies: 0,
             pipe: VecDeque::new(),
             closing: false,
@@ -62,8 +68,15 @@ impl Process {
 
     /// Takes all requests that have come.
     pub(crate) fn read_requests(&mut self) {
-        for request in requests(self.mode, &std::mem::take(&mut self.inbox)) {
-            self.waiting.push_back(request.call);
+        let Written { requests, grants } = written(self.mode, &std::mem::take(&mut self.inbox));
+        for Request { call, credit, .. } in requests {
+            self.waiting.push_back(call);
+            if credit > 0 {
+                self.credit.insert(call, credit);
+            }
+        }
+        for (call, items) in grants {
+            *self.credit.entry(call).or_default() += items;
         }
     }
 
@@ -75,18 +88,19 @@ impl Process {
         before > self.running.len() + self.waiting.len()
     }
 
-    /// Writes an answer; its payload names the call.
+    /// Writes an answer, or a part of one; its payload names the call.
     pub(crate) fn answer(&mut self, call: CallId, kind: Kind) {
         if self.deaf {
             return;
         }
         let payload = payload_of(call);
+        let payload = if kind == Kind::End { &[][..] } else { &payload };
         self.replies += 1;
         match self.mode {
             Mode::Stdio => self.pipe.extend(5_u32.to_le_bytes()),
             Mode::Synapse => {
                 let header = Header {
-                    payload: 5,
+                    payload: u32::try_from(payload.len()).unwrap(),
                     kind,
                     flags: 0,
                     handler: 0,
@@ -119,35 +133,55 @@ pub(crate) struct Request {
     pub(crate) call: CallId,
     /// The worker's own number of the handler; none in the framing of 1.4.
     pub(crate) handler: Option<u16>,
+    /// Items that it may send at first; 0 where no stream is wanted.
+    pub(crate) credit: u32,
 }
 
-/// Whole requests, read by hand so that the code under test does not check itself.
-pub(crate) fn requests(mode: Mode, bytes: &[u8]) -> Vec<Request> {
+/// What the host has written: whole requests, and further credit for streams.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub(crate) requests: Vec<Request>,
+    pub(crate) grants: Vec<(CallId, u32)>,
+}
+
+/// Reads what the host has written, by hand so that the code under test does not check itself.
+pub(crate) fn written(mode: Mode, bytes: &[u8]) -> Written {
     let mut rest = bytes;
-    let mut found = Vec::new();
+    let mut found = Written::default();
     while !rest.is_empty() {
         let length = u32::from_le_bytes(*rest.first_chunk().unwrap()) as usize;
         let (whole, after) = rest.split_at(length + 4);
         rest = after;
-        let (handler, payload) = match mode {
-            Mode::Stdio => (None, &whole[4..]),
-            Mode::Synapse => {
-                assert_eq!(whole[4], Kind::Request as u8, "host wrote {whole:?}");
-                let call = u32::from_le_bytes(*whole[8..].first_chunk().unwrap());
-                assert_eq!(
-                    CallId(call),
-                    call_of(&whole[LEN..]),
-                    "header and payload disagree"
-                );
-                (
-                    Some(u16::from_le_bytes(*whole[6..].first_chunk().unwrap())),
-                    &whole[LEN..],
-                )
+        if mode == Mode::Stdio {
+            let (call, handler, credit) = (call_of(&whole[4..]), None, 0);
+            found.requests.push(Request {
+                call,
+                handler,
+                credit,
+            });
+            continue;
+        }
+        let call = CallId(u32::from_le_bytes(*whole[8..].first_chunk().unwrap()));
+        if whole[4] == Kind::Credit as u8 {
+            // Its payload has the shape of a call's: a `uint 32`.
+            let items = call_of(&whole[LEN..]).0;
+            match found
+                .requests
+                .last_mut()
+                .filter(|last| last.call == call && last.credit == 0)
+            {
+                Some(request) => request.credit = items,
+                None => found.grants.push((call, items)),
             }
-        };
-        found.push(Request {
-            call: call_of(payload),
+            continue;
+        }
+        assert_eq!(whole[4], Kind::Request as u8, "host wrote {whole:?}");
+        assert_eq!(call, call_of(&whole[LEN..]), "header and payload disagree");
+        let handler = Some(u16::from_le_bytes(*whole[6..].first_chunk().unwrap()));
+        found.requests.push(Request {
+            call,
             handler,
+            credit: 0,
         });
     }
     found
@@ -166,7 +200,10 @@ pub(crate) fn answers(mode: Mode, bytes: &[u8]) -> Vec<Option<CallId>> {
         rest = after;
         match mode {
             Mode::Stdio => found.push(None),
-            Mode::Synapse if [Kind::Response as u8, Kind::Error as u8].contains(&whole[4]) => {
+            Mode::Synapse
+                if [Kind::Response as u8, Kind::Error as u8, Kind::End as u8]
+                    .contains(&whole[4]) =>
+            {
                 found.push(Some(CallId(u32::from_le_bytes(
                     *whole[8..].first_chunk().unwrap(),
                 ))));

@@ -10,7 +10,7 @@ use synapse::protocol::header::{DEFAULT_HANDLER, Header, Kind};
 use synapse::protocol::message::{self, Mode};
 use synapse::time::Time;
 
-use crate::simulation::process::requests;
+use crate::simulation::process::written;
 
 const ONE: WorkerId = WorkerId(1);
 const TWO: WorkerId = WorkerId(2);
@@ -86,7 +86,8 @@ impl Bench {
             .outbox(worker)
             .map(std::mem::take)
             .unwrap_or_default();
-        requests(Mode::Synapse, &bytes)
+        written(Mode::Synapse, &bytes)
+            .requests
             .iter()
             .map(|request| request.call.0)
             .collect()
@@ -363,4 +364,29 @@ fn timers_of_settled_calls_do_not_pile_up() {
     let held = bench.engine.holdings();
     assert_eq!(held.calls, 0);
     assert!(held.timers < 100, "{} timers", held.timers);
+}
+
+#[test]
+fn the_calls_of_a_killed_worker_wait_no_longer_for_its_exit_than_those_of_any_other() {
+    let config = Config {
+        concurrency: 2,
+        grace: Duration::from_millis(1),
+        ..pool(1)
+    };
+    let mut bench = Bench::ready(config);
+    bench.submit(1, 1, CallOptions::default());
+    bench.submit(1, 2, CallOptions::default());
+    bench.engine.cancel(Time(1), CallId(1), &mut bench.actions);
+    bench.tick(1_001);
+    bench.close(2_000, ONE);
+    assert_eq!(bench.engine.next_wake(), Some(Time(52_000)));
+    bench.tick(52_000);
+    assert_eq!(bench.failed(), [(2, ErrorCode::WorkerExited)]);
+    let kills = bench
+        .actions
+        .commands
+        .iter()
+        .filter(|c| **c == Command::Kill(ONE))
+        .count();
+    assert_eq!(kills, 1);
 }

@@ -1,5 +1,7 @@
 //! What scripted workers do: start or not, answer or not, die in every way.
 
+use std::collections::BTreeSet;
+
 use synapse::ids::{CallId, WorkerId};
 use synapse::protocol::header::{Header, Kind};
 use synapse::protocol::message::{self, Mode};
@@ -90,6 +92,7 @@ impl World {
 
     /// Begins what can be begun.
     pub(crate) fn work(&mut self, worker: WorkerId) {
+        self.feed(worker);
         let concurrency = self.scenario.config.concurrency as usize;
         while !self.process(worker).deaf
             && !self.process(worker).dead
@@ -115,8 +118,8 @@ impl World {
         if self.random.chance(faults.never) {
             return;
         }
-        self.process(worker).give_up(call);
         if self.random.chance(faults.crash) {
+            self.process(worker).give_up(call);
             if self.random.chance(30) {
                 // Half an answer is in the pipe already.
                 self.process(worker).answer(call, Kind::Response);
@@ -129,19 +132,56 @@ impl World {
             self.send(worker);
             return;
         }
+        if self.stream_goes_on(worker, call) {
+            return;
+        }
+        self.process(worker).give_up(call);
         if self.random.chance(faults.garbage) {
             self.process(worker).pipe.extend(GARBAGE);
         } else if self.random.chance(faults.surplus) {
             self.surplus(worker, call);
         }
-        let kind = if self.random.chance(10) {
-            Kind::Error
-        } else {
-            Kind::Response
+        let kind = match self.process(worker).credit.remove(&call) {
+            _ if self.random.chance(10) => Kind::Error,
+            Some(_) => Kind::End,
+            None => Kind::Response,
         };
         self.process(worker).answer(call, kind);
         self.send(worker);
         self.work(worker);
+    }
+
+    /// Sends the next item of a stream, or waits for credit; not, if the call has none or ends.
+    fn stream_goes_on(&mut self, worker: WorkerId, call: CallId) -> bool {
+        if !self.process(worker).credit.contains_key(&call) || self.random.chance(30) {
+            return false;
+        }
+        let service = self.scenario.service;
+        let process = self.process(worker);
+        let credit = process.credit.entry(call).or_default();
+        if *credit == 0 {
+            process.starved.insert(call);
+            return true;
+        }
+        *credit -= 1;
+        process.answer(call, Kind::Item);
+        self.send(worker);
+        let after = self.random.within(1..=service);
+        self.plan(after, Happening::Finish(worker, call));
+        true
+    }
+
+    /// Streams that have got credit go on.
+    fn feed(&mut self, worker: WorkerId) {
+        let process = self.process(worker);
+        let starved = std::mem::take(&mut process.starved);
+        let (fed, left): (BTreeSet<CallId>, BTreeSet<CallId>) = starved
+            .into_iter()
+            .partition(|call| process.credit.get(call).is_some_and(|n| *n > 0));
+        process.starved = left;
+        for call in fed {
+            self.plan(1, Happening::Finish(worker, call));
+        }
     }
 
     /// More than was asked for: another's answer, a log line, a mark.
@@ -157,7 +197,9 @@ impl World {
                 self.plan(after, Happening::Control(worker, mark));
             }
             Mode::Synapse => {
+                process.answer(call, Kind::Progress);
                 process.answer(call, Kind::Response);
+                process.answer(call, Kind::Item);
                 process.answer(NOBODY, Kind::Error);
                 let log = serde_json::json!({"stream": "stdout", "text": "hi"});
                 process

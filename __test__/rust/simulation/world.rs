@@ -5,14 +5,18 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use synapse::engine::{Actions, CallOptions, Command, Engine, Event, Exit, Settled, Submission};
+use synapse::engine::{
+    Actions, CallOptions, Command, Engine, Event, Exit, Settled, SettledKind, Submission,
+};
 use synapse::ids::{CallId, WorkerId};
 use synapse::protocol::header::{DEFAULT_HANDLER, Header, Kind};
 use synapse::protocol::message::{self, Handler, Hello, Mode};
 use synapse::time::Time;
 
 use crate::simulation::ledger::{Intake, Ledger, Told, Verdict, ensure};
-use crate::simulation::process::{HANDLERS, Process, answers, call_of, payload_of, requests};
+use crate::simulation::process::{
+    HANDLERS, Process, Written, answers, call_of, payload_of, written,
+};
 use crate::simulation::random::Random;
 use crate::simulation::scenario::Scenario;
 
@@ -23,6 +27,8 @@ pub(crate) enum Happening {
     Call,
     /// A caller takes a call back.
     Cancel(CallId),
+    /// A caller has taken an item of its stream.
+    Grant(CallId),
     /// The callers dispose of the engine.
     Dispose,
     /// A process is there.
@@ -167,6 +173,9 @@ impl World {
         match happening {
             Happening::Call => self.call(),
             Happening::Cancel(call) => self.cancel(call),
+            Happening::Grant(call) => {
+                self.input(false, |engine, _, actions| engine.grant(call, 1, actions))
+            }
             Happening::Dispose => {
                 self.ledger.stop_asked = true;
                 self.input(false, |engine, now, actions| engine.stop(now, actions))
@@ -267,7 +276,11 @@ impl World {
                 .chance(15)
                 .then(|| WorkerId(u32::try_from(random.within(1..=newest)).unwrap())),
             idempotent: random.chance(30),
-            credit: 0,
+            credit: if random.chance(25) {
+                u32::try_from(random.within(1..=3)).unwrap()
+            } else {
+                0
+            },
         };
         if random.chance(15) {
             let after = random.within(0..=80_000);
@@ -409,14 +422,30 @@ impl World {
     /// Does what the engine asks for, then looks at what it has said and whether all is well.
     fn carry_out(&mut self, chunk: Option<(WorkerId, &[u8])>, ticked: bool) -> Verdict {
         for Settled {
-            call, start, end, ..
+            call,
+            kind,
+            start,
+            end,
         } in std::mem::take(&mut self.actions.settled)
         {
             let Some((worker, bytes)) = chunk else {
                 return Err(format!("call {call} was settled by bytes that nobody sent"));
             };
-            let named = call_of(&bytes[start..end]);
-            ensure!(named == call, "call {call} got the answer of call {named}");
+            if kind == SettledKind::End {
+                ensure!(start == end, "the end of a stream carries something");
+            } else {
+                let named = call_of(&bytes[start..end]);
+                ensure!(named == call, "call {call} got the answer of call {named}");
+            }
+            if let SettledKind::Item | SettledKind::Progress = kind {
+                self.ledger.part(call, worker, kind)?;
+                if kind == SettledKind::Item {
+                    self.seen.insert("item");
+                    let after = self.random.within(0..=5_000);
+                    self.plan(after, Happening::Grant(call));
+                }
+                continue;
+            }
             self.note(&format!("call {call} is answered"));
             self.ledger.settled(self.now, call, worker)?;
         }
@@ -460,8 +489,11 @@ impl World {
             return Ok(());
         }
         self.note(&format!("{} bytes for worker {worker}", bytes.len()));
-        self.ledger
-            .wrote(worker, &requests(self.scenario.mode, &bytes))?;
+        let Written { requests, grants } = written(self.scenario.mode, &bytes);
+        self.ledger.wrote(worker, &requests)?;
+        for (call, _) in grants {
+            self.ledger.granted(worker, call)?;
+        }
         let (gets_stuck, broken) = (
             self.random.chance(self.scenario.faults.stuck),
             self.random.chance(50),
