@@ -4,54 +4,16 @@
  * figures to `results/`. See README.md beside this file.
  */
 
-import { spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { prepareHouse, resultsDirectory } from './library/house.mjs';
+import { interleave } from './library/interleave.mjs';
 import { describeMachine, lastAllowedCore } from './library/machine.mjs';
 import { parseOptions, USAGE } from './library/options.mjs';
-
-/**
- * The collector is run between turns. Each of its runs makes V8 age the code of
- * the contenders that wait, and throw it away after a few: that is prevented,
- * or every turn would begin with compiling.
- */
-const NODE_FLAGS = ['--expose-gc', '--no-flush-bytecode'];
-
-const PASS = join(dirname(fileURLToPath(import.meta.url)), 'pass.mjs');
 
 /** Progress goes to stderr, so that stdout holds the tables and nothing else. */
 function say(text) {
   process.stderr.write(`${text}\n`);
-}
-
-/** Runs one pass in a Node process of its own, pinned or not, and gives what it sends. */
-function runPass(pass, options) {
-  const node = [process.execPath, ...NODE_FLAGS, PASS];
-  const core = lastAllowedCore();
-  const command = pass === 'pinned' ? ['taskset', '-c', String(core), ...node] : node;
-  return new Promise((resolve, reject) => {
-    const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 2, 2, 'ipc'] });
-    let outcome = null;
-    child.on('message', (message) => {
-      if (message.say === undefined) outcome = message;
-      else say(message.say);
-    });
-    child.once('error', reject);
-    child.once('exit', (code, signal) => {
-      if (outcome === null)
-        reject(new Error(`the ${pass} pass ended with ${signal ?? `code ${code}`}`));
-      else resolve(outcome);
-    });
-    child.send({
-      pass,
-      workloads: options.workloads,
-      contenders: options.contenders,
-      rounds: options.rounds,
-      quick: options.quick,
-    });
-  });
 }
 
 /** The file is named after the moment, in UTC, to the second. */
@@ -61,6 +23,15 @@ function writeResults(results) {
   const path = join(resultsDirectory, `${name}.json`);
   writeFileSync(path, `${JSON.stringify(results, null, 2)}\n`);
   return path;
+}
+
+/** Has each contender that makes its own environment do so now, outside every measurement. */
+async function provision(Contenders) {
+  for (const Contender of Contenders.filter(({ capabilities }) => capabilities.cold)) {
+    const contender = new Contender();
+    await contender.start();
+    await contender.stop();
+  }
 }
 
 async function main() {
@@ -80,11 +51,34 @@ async function main() {
 
   const date = new Date().toISOString();
   const machine = await describeMachine();
+  const absent = [];
+  const present = contenders.filter((Contender) => {
+    if (!options.contenders.includes(Contender.id)) return false;
+    const reason = Contender.unavailable();
+    if (reason !== null) absent.push({ title: Contender.title, reason });
+    return reason === null;
+  });
+  await provision(present);
+
   const passes = {};
   for (const pass of options.passes) {
-    if (pass === 'pinned' && lastAllowedCore() === null)
-      say('pinned: left out, this system has no taskset');
-    else passes[pass] = await runPass(pass, options);
+    if (pass === 'pinned' && lastAllowedCore() === null) {
+      say('pinned: left out, this system does not say which cores there are');
+      continue;
+    }
+    const results = [];
+    for (const workload of workloads) {
+      if (!options.workloads.includes(workload.id) || !workload.passes.includes(pass)) continue;
+      results.push(
+        await interleave(workload, present, {
+          pinned: pass === 'pinned',
+          rounds: options.rounds,
+          quick: options.quick,
+          say: (text) => say(`${pass}: ${text}`),
+        }),
+      );
+    }
+    passes[pass] = { results };
   }
 
   const measured = workloads.filter(({ id }) =>
@@ -105,14 +99,13 @@ async function main() {
       console.log(`${options.markdown ? '\n' : ''}not measured: ${gap}`);
     console.log();
   }
-  for (const { title, reason } of Object.values(passes)[0].absent)
-    console.log(`absent: ${title}: ${reason}`);
+  for (const { title, reason } of absent) console.log(`absent: ${title}: ${reason}`);
   if (verdicts.length > 0) {
     console.log(`\n${heading}Targets\n`);
     console.log(targetTable(measured, verdicts, options));
   }
   say(
-    `\nwritten to ${writeResults({ date, machine, quick: options.quick, rounds: options.rounds, passes, verdicts })}`,
+    `\nwritten to ${writeResults({ date, machine, quick: options.quick, rounds: options.rounds, absent, passes, verdicts })}`,
   );
   if (options.strict && verdicts.some(({ ok }) => !ok)) process.exitCode = 1;
 }

@@ -2,9 +2,12 @@
  * concurrent-c-python in isolated mode: a Python process of its own, JSON
  * lines, files in shared memory for typed arrays from 64 KiB. A single call
  * uses its default door, which blocks Node until Python answers; many at once
- * use `py.task`, its only promise. Scalars come back by value, anything else
- * as a proxy: `toJS` (or `toTypedArray`) is a second round trip, and each
- * proxy is released by a third, as its README asks of hot loops.
+ * use `py.task`, its only promise.
+ *
+ * Scalars come back by value, anything else as a proxy whose `toJS` is a second
+ * round trip; so objects come back as JSON text here, its best case. (Proxies
+ * also hang it: when some hundred are collected at once, their releases fill
+ * the socket, and the next blocking call waits for ever behind them.)
  */
 
 import { createRequire } from 'node:module';
@@ -17,11 +20,12 @@ export class ConcurrentCPython {
   static id = 'concurrent-c-python';
   static title = 'concurrent-c-python isolated';
   static role = 'peer';
-  static capabilities = { bytes: true, burst: true, burstLimit: 4_000, restart: true, cold: false };
+  static capabilities = { bytes: true, burst: true, burstLimit: 5_000, restart: true, cold: false };
 
   #bridge = null;
   #main = null;
-  #task = null;
+  #mainAsText = null;
+  #taskAsText = null;
 
   /** The package ships its binary for the usual platforms, and compiles it in an install script for others. */
   static unavailable() {
@@ -40,8 +44,10 @@ export class ConcurrentCPython {
   start() {
     this.#bridge = require('concurrent-c-python').create({ isolated: true, python: sharedPython });
     this.#bridge.import('sys').path.insert(0, join(benchDirectory, 'python', 'module'));
-    this.#main = this.#bridge.import('echo').main;
-    this.#task = this.#bridge.task(this.#main);
+    const echo = this.#bridge.import('echo');
+    this.#main = echo.main;
+    this.#mainAsText = echo.main_as_text;
+    this.#taskAsText = this.#bridge.task(this.#mainAsText);
   }
 
   /**
@@ -50,13 +56,14 @@ export class ConcurrentCPython {
    * loop that it blocks.
    */
   call(value) {
+    if (typeof value !== 'object') return this.#main(value);
+    if (ArrayBuffer.isView(value)) return this.#main(value).toTypedArray();
     if (Array.isArray(value)) return this.#callByTask(value);
-    return this.#materialise(this.#main(value), value);
+    return JSON.parse(this.#mainAsText(value));
   }
 
-  async callMany(values) {
-    const replies = await Promise.all(values.map((value) => this.#task(value)));
-    return replies.map((reply, index) => this.#materialise(reply, values[index]));
+  callMany(values) {
+    return Promise.all(values.map((value) => this.#callByTask(value)));
   }
 
   stop() {
@@ -64,13 +71,6 @@ export class ConcurrentCPython {
   }
 
   async #callByTask(value) {
-    return this.#materialise(await this.#task(value), value);
-  }
-
-  #materialise(reply, value) {
-    if (!this.#bridge.isProxy(reply)) return reply;
-    const result = ArrayBuffer.isView(value) ? reply.toTypedArray() : reply.toJS();
-    this.#bridge.release(reply);
-    return result;
+    return JSON.parse(await this.#taskAsText(value));
   }
 }

@@ -29,7 +29,7 @@ export function faster(entrant, limits, against = STANDIN) {
     limits,
     text: (limit) => `≥ ${limit} × faster than ${against}`,
     read: (results) => ratio(results, against, entrant),
-    show: (figure) => `${figure.toFixed(1)} × faster`,
+    show: (figure) => `${figure.toFixed(2)} × faster`,
     holds: (figure, limit) => figure >= limit,
   };
 }

@@ -11,7 +11,6 @@ import { directoryOf, localWheels, uvDirectory } from '../library/house.mjs';
 import { atMost } from '../library/targets.mjs';
 import { tiny } from '../library/values.mjs';
 
-let variables = {};
 let turns = 0;
 
 export const cold = {
@@ -30,20 +29,19 @@ export const cold = {
       options: { installer },
     }));
   },
+  /** The variables that the turns run with, and the wheels that they point at. */
   async prepare() {
-    const environments = ['synapse', 'synapse-classic', 'standin'].map((id) =>
-      join(directoryOf(id), '.venv'),
-    );
-    variables = await localWheels(environments);
-    variables.PATH = [uvDirectory(), process.env.PATH].join(delimiter);
+    const ids = ['synapse', 'synapse-classic', 'standin'];
+    const wheels = await localWheels(ids.map((id) => join(directoryOf(id), '.venv')));
+    return { ...wheels, PATH: [uvDirectory(), process.env.PATH].join(delimiter) };
   },
-  async measure({ Contender, options }) {
+  async measure({ Contender, options, prepared }) {
     turns += 1;
     const directory = join(directoryOf('cold'), `${process.pid}-${turns}`);
     mkdirSync(directory, { recursive: true });
     const contender = new Contender({ ...options, directory });
     const before = { ...process.env };
-    Object.assign(process.env, variables);
+    Object.assign(process.env, prepared);
     try {
       const begin = performance.now();
       await contender.start();
@@ -52,7 +50,7 @@ export const cold = {
       await contender.stop();
       return duration;
     } finally {
-      for (const name of Object.keys(variables)) delete process.env[name];
+      for (const name of Object.keys(prepared)) delete process.env[name];
       Object.assign(process.env, before);
       rmSync(directory, { recursive: true, force: true });
     }

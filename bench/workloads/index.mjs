@@ -5,15 +5,15 @@
  *   id, title, unit           `unit` of the figures; lower is better, always
  *   passes                    of 'pinned' and 'free'
  *   rounds                    how many turns each entrant takes, by default
- *   shared                    true: the bench starts the entrants and keeps them
- *                             up for all rounds; false: `measure` does
+ *   shared                    true: each entrant is up for all rounds; false: `measure` starts it
+ *   fresh?                    true: up for one turn, in a new Node process each time
  *   accepts(Contender)        whether the contender can do this at all
  *   variants?(Contender)      several entrants of one contender: [{ id, title, options }]
  *   references?               entrants that are no contenders: [{ id, title, measure(ctx) }]
- *   prepare?(ctx)             once, before the first round
+ *   prepare?()                once, before the first round; what it gives is `ctx.prepared`
  *   check?                    a value that a shared entrant must echo, before the first round
- *   measure(ctx)              one turn; gives the figure. ctx: { contender, Contender,
- *                             options, warmUp, quick }; `contender` is started if shared
+ *   measure(ctx)              one turn; gives the figure. ctx: { Contender, contender (started,
+ *                             if shared), options, quick, prepared }
  *   note?(Contender, ctx)     what the table must say about how it was measured, or null
  *   targets                   see library/targets.mjs
  */

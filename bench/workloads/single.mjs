@@ -6,8 +6,7 @@ const CALLS = 5;
 
 /**
  * Median of a few calls of `value`, one after another, in milliseconds. One
- * before them does not count: between turns the collector gives memory back,
- * and the first call pays for getting it again.
+ * before them does not count: the caches hold what the contender before left.
  */
 export async function singleMedian({ contender }, value) {
   await contender.call(value);
