@@ -2,6 +2,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rmp::Marker as M;
 use synapse::protocol::header::Kind;
 use synapse::protocol::{Malformed, depth};
 
@@ -120,18 +121,16 @@ fn reference(bytes: &[u8]) -> Option<(u32, usize)> {
                 .fold(0_usize, |sum, byte| sum << 8 | usize::from(*byte)),
         )
     };
-    use rmp::Marker as M;
     let (skip, children) = match marker {
         M::Null | M::True | M::False | M::FixPos(_) | M::FixNeg(_) => (0, None),
         M::U8 | M::I8 => (1, None),
-        M::U16 | M::I16 => (2, None),
+        M::U16 | M::I16 | M::FixExt1 => (2, None),
         M::U32 | M::I32 | M::F32 => (4, None),
         M::U64 | M::I64 | M::F64 => (8, None),
         M::FixStr(length) => (usize::from(length), None),
         M::Str8 | M::Bin8 => (number(1)?, None),
         M::Str16 | M::Bin16 => (number(2)?, None),
         M::Str32 | M::Bin32 => (number(4)?, None),
-        M::FixExt1 => (2, None),
         M::FixExt2 => (3, None),
         M::FixExt4 => (5, None),
         M::FixExt8 => (9, None),

@@ -47,11 +47,19 @@ fn golden() -> Vec<(Kind, Vec<u8>)> {
 }
 
 fn hellos() -> impl Strategy<Value = Hello> {
-    let handler = ("[a-z_.]{1,12}", any::<bool>(), any::<u32>()).prop_map(|(name, flag, number)| {
-        let about = json!({"idempotent": flag, "timeout": number, "doc": null, "params": [{"name": "a"}]});
-        let Value::Object(about) = about else { panic!("an object") };
-        Handler { name, about }
-    });
+    let handler =
+        ("[a-z_.]{1,12}", any::<bool>(), any::<u32>()).prop_map(|(name, flag, number)| {
+            let about = [
+                ("idempotent", json!(flag)),
+                ("timeout", json!(number)),
+                ("doc", Value::Null),
+            ];
+            let about = about
+                .map(|(key, value)| (key.to_owned(), value))
+                .into_iter()
+                .collect();
+            Handler { name, about }
+        });
     let mode = prop_oneof![Just(Mode::Synapse), Just(Mode::Stdio)];
     (
         any::<u32>(),

@@ -95,14 +95,12 @@ fn what_rust_itself_reads_is_understood() {
                 assert_eq!(log.about.contains_key("level"), log.stream == "logging");
             }),
             Kind::Heartbeat => message::read::<Heartbeat>(kind, &payload, limits).map(|beat| {
-                assert_eq!(
-                    beat,
-                    Heartbeat {
-                        rss: 48 << 20,
-                        calls: 2,
-                        lag: 0.25
-                    }
-                )
+                let wanted = Heartbeat {
+                    rss: 48 << 20,
+                    calls: 2,
+                    lag: 0.25,
+                };
+                assert_eq!(beat, wanted);
             }),
             Kind::Mark => message::read::<Mark>(kind, &payload, limits).map(|mark| {
                 assert_eq!(

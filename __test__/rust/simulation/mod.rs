@@ -1,6 +1,6 @@
 //! The engine in worlds that a seed decides: workers that start late or never, crash, stall, answer
 //! twice or never; callers that cancel and dispose. After every input the invariants of
-//! `ledger.rs` are checked. No clock, no process, no thread: a failing seed replays exactly.
+//! `ledger/check.rs` are checked. No clock, no process, no thread: a failing seed replays exactly.
 //!
 //! - `SYNAPSE_SIM_SEEDS=<count>`: how many worlds, 10,000 by default
 //! - `SYNAPSE_SIM_SEED=<seed>`: that one only, every step printed
@@ -36,6 +36,7 @@ fn explore(seed: u64, trace: bool) -> Result<BTreeSet<&'static str>, String> {
     })
 }
 
+#[expect(clippy::panic, reason = "a number that is none fails the test")]
 fn number_in(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(

@@ -11,6 +11,10 @@ use synapse::protocol::message::Mode;
 pub(crate) const HANDLERS: [&str; 3] = ["add", "main", "rare"];
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that are independent of each other"
+)]
 pub(crate) struct Process {
     pub(crate) mode: Mode,
     /// Its handlers in its own order.
@@ -121,10 +125,12 @@ pub(crate) fn payload_of(call: CallId) -> [u8; 5] {
 
 /// The call that a payload names.
 pub(crate) fn call_of(payload: &[u8]) -> CallId {
-    let [0xce, a, b, c, d] = *payload else {
-        panic!("payload {payload:?}")
-    };
-    CallId(u32::from_be_bytes([a, b, c, d]))
+    assert_eq!(
+        (payload.len(), payload[0]),
+        (5, 0xce),
+        "payload {payload:?}"
+    );
+    CallId(u32::from_be_bytes(*payload[1..].first_chunk().unwrap()))
 }
 
 /// A request as a worker sees it.

@@ -157,7 +157,8 @@ impl Run {
                 "protocol": 1, "mode": mode, "pid": 1, "python": "3.11.7", "default": 0,
                 "handlers": [{"name": "main"}],
             });
-            let hello = message::frame(Kind::Hello, 0, &hello).expect("a hello can be written");
+            let hello = message::frame(Kind::Hello, 0, &hello)
+                .unwrap_or_else(|broken| unreachable!("a hello that cannot be written: {broken}"));
             run.engine
                 .control(Time(0), WORKER, &hello, &mut run.actions);
         }

@@ -1,22 +1,20 @@
 //! The world around one engine: a clock that jumps, workers that follow a script, callers without
 //! patience. It carries out what the engine asks for as a driver does.
 
+mod driver;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use synapse::engine::{
-    Actions, CallOptions, Command, Engine, Event, Exit, Settled, SettledKind, Submission,
-};
+use synapse::engine::{Actions, CallOptions, Engine, Exit, Submission};
 use synapse::ids::{CallId, WorkerId};
 use synapse::protocol::header::{DEFAULT_HANDLER, Header, Kind};
 use synapse::protocol::message::{self, Handler, Hello, Mode};
 use synapse::time::Time;
 
 use crate::simulation::ledger::{Intake, Ledger, Told, Verdict, ensure};
-use crate::simulation::process::{
-    HANDLERS, Process, Written, answers, call_of, payload_of, written,
-};
+use crate::simulation::process::{HANDLERS, Process, payload_of};
 use crate::simulation::random::Random;
 use crate::simulation::scenario::Scenario;
 
@@ -163,6 +161,7 @@ impl World {
         self.agenda.push(Reverse((at, self.planned, happening)));
     }
 
+    #[expect(clippy::print_stdout, reason = "a seed is replayed to read this")]
     fn note(&self, line: &str) {
         if self.trace {
             println!("{:>10} µs  {line}", self.now.0);
@@ -206,7 +205,7 @@ impl World {
                 self.process(worker).read_requests();
                 self.ledger.workers.entry(worker).or_default().stuck = false;
                 self.input(false, |engine, now, actions| {
-                    engine.drained(now, worker, actions)
+                    engine.drained(now, worker, actions);
                 })?;
                 self.work(worker);
                 Ok(())
@@ -226,13 +225,13 @@ impl World {
                     }
                 };
                 self.input(false, |engine, now, actions| {
-                    engine.exited(now, worker, exit, actions)
+                    engine.exited(now, worker, exit, actions);
                 })
             }
             Happening::Closed(worker) => {
                 self.ledger.gone(self.now, worker);
                 self.input(false, |engine, now, actions| {
-                    engine.closed(now, worker, actions)
+                    engine.closed(now, worker, actions);
                 })
             }
             Happening::Finish(worker, call) => {
@@ -331,7 +330,7 @@ impl World {
             self.ledger.cancelled(self.now, call);
         }
         self.input(false, |engine, now, actions| {
-            engine.cancel(now, call, actions)
+            engine.cancel(now, call, actions);
         })
     }
 
@@ -346,12 +345,12 @@ impl World {
             if bytes.get(4) != Some(&(Kind::Hello as u8)) {
                 self.plan(0, Happening::Control(worker, second));
                 return self.input(false, |engine, now, actions| {
-                    engine.control(now, worker, &first, actions)
+                    engine.control(now, worker, &first, actions);
                 });
             }
         }
         self.input(false, |engine, now, actions| {
-            engine.control(now, worker, bytes, actions)
+            engine.control(now, worker, bytes, actions);
         })
     }
 
@@ -360,7 +359,8 @@ impl World {
         let whole = self.random.chance(70);
         let length = self.process(worker).pipe.len();
         if length == 0 {
-            return self.end_of_pipe(worker);
+            self.end_of_pipe(worker);
+            return Ok(());
         }
         let count = if whole {
             length
@@ -378,154 +378,14 @@ impl World {
             self.plan(after, Happening::Data(worker));
             return Ok(());
         }
-        self.end_of_pipe(worker)
+        self.end_of_pipe(worker);
+        Ok(())
     }
 
-    fn end_of_pipe(&mut self, worker: WorkerId) -> Verdict {
+    fn end_of_pipe(&mut self, worker: WorkerId) {
         if std::mem::take(&mut self.process(worker).closing) {
             let after = self.random.within(0..=2_000);
             self.plan(after, Happening::Closed(worker));
-        }
-        Ok(())
-    }
-
-    /// Hands what has arrived to the engine, as often as it asks for.
-    fn read(&mut self, worker: WorkerId) -> Verdict {
-        loop {
-            let bytes = std::mem::take(&mut self.process(worker).arrived);
-            let room = if self.random.chance(20) { 1 } else { 100 };
-            self.ledger.begin();
-            let received = self
-                .engine
-                .received(self.now, worker, &bytes, room, &mut self.actions);
-            let killed = self.actions.commands.contains(&Command::Kill(worker));
-            if !killed && self.ledger.heeded(worker) {
-                let consumed = answers(self.scenario.mode, &bytes[..received.consumed]);
-                self.ledger.answered(worker, &consumed);
-            }
-            self.process(worker).arrived = bytes[received.consumed..].to_vec();
-            self.process(worker).need = received.need;
-            self.carry_out(Some((worker, &bytes)), false)?;
-            if received.need > 0 {
-                return Ok(());
-            }
-        }
-    }
-
-    /// One input to the engine, and all that follows from it.
-    fn input(&mut self, tick: bool, act: impl FnOnce(&mut Engine, Time, &mut Actions)) -> Verdict {
-        self.ledger.begin();
-        act(&mut self.engine, self.now, &mut self.actions);
-        self.carry_out(None, tick)
-    }
-
-    /// Does what the engine asks for, then looks at what it has said and whether all is well.
-    fn carry_out(&mut self, chunk: Option<(WorkerId, &[u8])>, ticked: bool) -> Verdict {
-        for Settled {
-            call,
-            kind,
-            start,
-            end,
-        } in std::mem::take(&mut self.actions.settled)
-        {
-            let Some((worker, bytes)) = chunk else {
-                return Err(format!("call {call} was settled by bytes that nobody sent"));
-            };
-            if kind == SettledKind::End {
-                ensure!(start == end, "the end of a stream carries something");
-            } else {
-                let named = call_of(&bytes[start..end]);
-                ensure!(named == call, "call {call} got the answer of call {named}");
-            }
-            if let SettledKind::Item | SettledKind::Progress = kind {
-                self.ledger.part(call, worker, kind)?;
-                if kind == SettledKind::Item {
-                    self.seen.insert("item");
-                    let after = self.random.within(0..=5_000);
-                    self.plan(after, Happening::Grant(call));
-                }
-                continue;
-            }
-            self.note(&format!("call {call} is answered"));
-            self.ledger.settled(self.now, call, worker)?;
-        }
-        loop {
-            let commands = std::mem::take(&mut self.actions.commands);
-            let dirty = std::mem::take(&mut self.actions.dirty);
-            if commands.is_empty() && dirty.is_empty() {
-                break;
-            }
-            for worker in dirty {
-                self.flush(worker)?;
-            }
-            for command in commands {
-                self.note(&format!("{command:?}"));
-                self.ledger.command(&command)?;
-                self.command(command);
-            }
-        }
-        let held = self.engine.holdings();
-        for event in std::mem::take(&mut self.actions.events) {
-            self.note(&format!("{event:?}"));
-            self.ledger.event(self.now, &event, &held)?;
-            self.seen.insert(name_of(&event));
-            if let Event::Handlers { names, .. } = event {
-                self.names = names;
-            }
-        }
-        self.ledger.check(self.now, ticked, &held)?;
-        if self.ledger.wrote_again() {
-            self.seen.insert("written again");
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self, worker: WorkerId) -> Verdict {
-        let Some(outbox) = self.engine.outbox(worker) else {
-            return Ok(());
-        };
-        let bytes = std::mem::take(outbox);
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        self.note(&format!("{} bytes for worker {worker}", bytes.len()));
-        let Written { requests, grants } = written(self.scenario.mode, &bytes);
-        self.ledger.wrote(worker, &requests)?;
-        for (call, _) in grants {
-            self.ledger.granted(worker, call)?;
-        }
-        let (gets_stuck, broken) = (
-            self.random.chance(self.scenario.faults.stuck),
-            self.random.chance(50),
-        );
-        let process = self.process(worker);
-        if process.dead {
-            if broken {
-                // The pipe has no reader any more: the driver learns it by writing.
-                self.plan(0, Happening::Closed(worker));
-            }
-            return Ok(());
-        }
-        process.inbox.extend(bytes);
-        if gets_stuck {
-            process.stuck = true;
-            self.engine.backlogged(worker);
-            self.ledger.workers.entry(worker).or_default().stuck = true;
-            let after = self.random.within(0..=300_000);
-            self.plan(after, Happening::Unstick(worker));
-        } else {
-            process.read_requests();
-            self.work(worker);
-        }
-        Ok(())
-    }
-
-    fn command(&mut self, command: Command) {
-        match command {
-            Command::Start(worker) => self.start(worker),
-            Command::Control(worker, bytes) => self.cancelled(worker, &bytes),
-            Command::Stop(worker) => self.ask_to_stop(worker),
-            Command::Kill(worker) => self.kill(worker),
         }
     }
 
@@ -560,33 +420,5 @@ impl World {
                 .collect(),
         };
         message::frame(Kind::Hello, 0, &hello).unwrap()
-    }
-}
-
-/// What an event is, for the list of what has been seen.
-fn name_of(event: &Event) -> &'static str {
-    match event {
-        Event::Failed { failure, .. } => {
-            match failure
-                .details
-                .get("phase")
-                .and_then(serde_json::Value::as_str)
-            {
-                Some("queue") => "TIMEOUT in the queue",
-                Some("run") => "TIMEOUT while running",
-                _ => failure.code.as_str(),
-            }
-        }
-        Event::WorkerExit { reason, .. } => reason,
-        Event::Spawned => "spawned",
-        Event::SpawnFailed { .. } => "spawn failed",
-        Event::Stopped => "all gone",
-        Event::Unhealthy { .. } => "unhealthy",
-        Event::Healthy => "healthy",
-        Event::WorkerRestart { .. } => "restart",
-        Event::WorkerReady { .. } => "ready",
-        Event::Handlers { .. } => "handlers",
-        Event::Log { .. } => "log",
-        Event::Heartbeat { .. } => "heartbeat",
     }
 }
