@@ -20,8 +20,8 @@ let ctx = null;
 const commands = {
   /**
    * Starts the contender if the workload wants it up, sees that it gives back
-   * what it is sent, and takes one turn that does not count: for the compilers,
-   * the caches of files, and those of the installers.
+   * what it is sent, and takes turns that do not count: for the compilers, the
+   * caches of files, and those of the installers.
    */
   async setUp(given) {
     ctx = { ...given, Contender, contender: null };
@@ -33,7 +33,8 @@ const commands = {
         throw new Error('the reply is not the value that was sent');
       }
     }
-    if (!workload.fresh) await measure(ctx);
+    if (workload.fresh) return;
+    for (let turn = 0; turn < (workload.warmUpTurns ?? 1); turn += 1) await measure(ctx);
   },
   turn: () => measure(ctx),
   tearDown: () => ctx?.contender?.stop(),

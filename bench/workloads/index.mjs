@@ -6,6 +6,7 @@
  *   passes                    of 'pinned' and 'free'
  *   rounds                    how many turns each entrant takes, by default
  *   shared                    true: each entrant is up for all rounds; false: `measure` starts it
+ *   warmUpTurns?              turns before the first round that do not count; 1 by default
  *   fresh?                    true: up for one turn, in a new Node process each time
  *   accepts(Contender)        whether the contender can do this at all
  *   variants?(Contender)      several entrants of one contender: [{ id, title, options }]

@@ -14,6 +14,7 @@ export const scalar = {
   passes: ['pinned', 'free'],
   rounds: 9,
   shared: true,
+  warmUpTurns: 4,
   check: value,
   accepts: ({ role }) => role !== 'floor',
   measure: (ctx) => sequentialMedian(ctx, value),

@@ -11,6 +11,7 @@ export const tiny = {
   passes: ['pinned', 'free'],
   rounds: 9,
   shared: true,
+  warmUpTurns: 4,
   check: value,
   accepts: () => true,
   measure: (ctx) => sequentialMedian(ctx, value),
