@@ -21,6 +21,8 @@ from synapse._protocol import header as wire
 LAUNCHER = Path(__file__).resolve().parents[1] / "synapse" / "_launch.py"
 #: Seconds after which a test takes something for lost.
 PATIENCE = 20.0
+#: `fcntl` names it from Python 3.10 on.
+F_SETPIPE_SZ = 1031
 
 _HEADER = struct.Struct("<IBBHI")
 _KINDS = (
@@ -81,8 +83,8 @@ class WorkerProcess:
         control, theirs = socket.socketpair()
         self._control = control
         for descriptor in (to_worker, from_worker):
-            if hasattr(fcntl, "F_SETPIPE_SZ"):
-                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, 1 << 20)
+            if sys.platform == "linux":
+                fcntl.fcntl(descriptor, F_SETPIPE_SZ, 1 << 20)
         self.config = {
             "data_in": 3,
             "data_out": 4,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import conftest
+import ormsgpack
 import pytest
 from vectors import bytes_of, same, value_of
 
@@ -58,6 +59,10 @@ LENIENT = {
     "maps nested 513 deep",
     "sets nested 513 deep in arrays",
 }
+
+if not hasattr(ormsgpack, "Fragment"):
+    # Before 1.13, which needs Python 3.11, it crashes when the memory that is claimed is not there.
+    LENIENT |= {"claims more than there is: array", "claims more than there is: array in an array"}
 
 
 @pytest.mark.parametrize(
