@@ -287,15 +287,18 @@ fn the_time_in_the_queue_counts_anew_when_a_worker_died_with_the_call() {
         restart,
         ..pool(2)
     });
-    // The first worker gets call 1, the second is busy for as long as it matters.
-    bench.submit(0, 1, idempotent());
-    bench.submit(0, 2, CallOptions::default());
+    for id in 1..=3 {
+        bench.submit(0, id, idempotent());
+    }
+    // Call 3 waits for 4 ms, is with the first worker for one, and waits again from then on.
+    bench.answer(4_000, ONE, &Header::bare(Kind::Response, 1));
+    assert_eq!(bench.written(ONE), [1, 3]);
     bench.exit(5_000, ONE);
     bench.close(5_000, ONE);
     bench.tick(14_999);
     assert_eq!(bench.failed(), []);
     bench.tick(15_000);
-    assert_eq!(bench.failed(), [(1, ErrorCode::Timeout)]);
+    assert_eq!(bench.failed(), [(3, ErrorCode::Timeout)]);
 }
 
 #[test]
@@ -345,24 +348,25 @@ fn a_worker_that_breaks_the_protocol_gets_no_call_first() {
 
 #[test]
 fn timers_of_settled_calls_do_not_pile_up() {
-    let mut bench = Bench::ready(pool(1));
-    let deadline = Some(Time(3_600_000_000));
-    for id in 1..=100_000 {
-        bench.submit(
-            1,
-            id,
-            CallOptions {
-                deadline,
-                ..CallOptions::default()
-            },
-        );
+    let mut bench = Bench::ready(Config {
+        concurrency: 2,
+        ..pool(1)
+    });
+    let due = |at| CallOptions {
+        deadline: Some(Time(at)),
+        ..CallOptions::default()
+    };
+    // This one stays open, and its timer is before all others.
+    bench.submit(1, 1, due(3_000_000_000));
+    for id in 2..=100_000 {
+        bench.submit(1, id, due(3_600_000_000));
         bench.answer(1, ONE, &Header::bare(Kind::Response, id));
         bench.written(ONE);
         bench.actions.clear();
         bench.engine.next_wake();
     }
     let held = bench.engine.holdings();
-    assert_eq!(held.calls, 0);
+    assert_eq!(held.calls, 1);
     assert!(held.timers < 100, "{} timers", held.timers);
 }
 
