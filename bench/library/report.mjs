@@ -60,7 +60,9 @@ export function figureTable(workload, passes, { markdown }) {
       outcome.entrants.find((entrant) => entrant.id === id),
     );
     const known = entrants.find((entrant) => entrant !== undefined);
-    const cells = outcomes.flatMap((outcome, index) => figureCells(outcome, entrants[index]));
+    const cells = outcomes.flatMap((outcome, index) =>
+      figureCells(workload, outcome, entrants[index]),
+    );
     lines.push([known.title, ...cells, known.note ?? '']);
   }
   return table(lines, markdown);
@@ -74,11 +76,15 @@ export function gaps(workload, passes) {
   });
 }
 
-function figureCells(outcome, entrant) {
+/** A ratio says something of times; of memory, and of its growth above all, it says nothing. */
+function figureCells({ unit }, outcome, entrant) {
   if (entrant === undefined || entrant.turns.length === 0) return ['–', '', ''];
   const { median, lower, upper } = summary(entrant.turns);
   const reference = outcome.entrants.find(({ id }) => id === REFERENCE);
-  const ratio = reference === undefined ? '' : pairedRatio(entrant.turns, reference.turns).median;
+  const ratio =
+    reference === undefined || unit === 'MiB'
+      ? ''
+      : pairedRatio(entrant.turns, reference.turns).median;
   return [
     number(median),
     `${number(lower)}–${number(upper)}`,
@@ -94,7 +100,7 @@ function number(value) {
 }
 
 function table(lines, markdown) {
-  const used = lines[0].map((_cell, column) => lines.some((line) => line[column] !== ''));
+  const used = lines[0].map((_cell, column) => lines.slice(1).some((line) => line[column] !== ''));
   const kept = lines.map((line) => line.filter((_cell, column) => used[column]));
   if (markdown) {
     const [heading, ...rest] = kept.map((line) => `| ${line.join(' | ')} |`);
