@@ -179,6 +179,7 @@ class TestWithoutNumpy:
     def test_every_typecode_keeps_its_items(self, code, items):
         assert decode(encode(array.array(code, items))).tolist() == items
 
+    @pytest.mark.filterwarnings("ignore:The 'u' type code:DeprecationWarning")
     def test_a_unicode_array_is_refused(self):
         with pytest.raises(EncodeError, match="typecode"):
             encode(array.array("u", "x"))

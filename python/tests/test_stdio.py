@@ -123,6 +123,13 @@ def test_output_never_disturbs_the_frames(start, noise):
     assert "noise" in worker.output("stdout") + worker.output("stderr")
 
 
+def read_mark(worker):
+    assert worker.data.read(4) == b"\xff" * 4
+    mark = worker.data.frame()
+    assert mark.kind == "mark"
+    return mark.value
+
+
 def test_error_text_is_marked_with_the_number_of_replies(start):
     body = """
         if payload == 2:
@@ -131,13 +138,38 @@ def test_error_text_is_marked_with_the_number_of_replies(start):
         return payload"""
     worker = start(script(body)).ready()
     worker.write(b"".join(request(number) for number in range(5)))
-    assert [reply(worker) for _ in range(5)] == list(range(5))
-    mark = worker.control.frame()
-    assert mark.kind == "mark"
-    assert mark.value == {"replies": 2, "text": "[ERROR] two\n"}
+    assert [reply(worker) for _ in range(2)] == [0, 1]
+    assert read_mark(worker) == {"replies": 2, "text": "[ERROR] two\n"}
+    assert [reply(worker) for _ in range(3)] == [2, 3, 4]
     assert worker.control.is_quiet(0.1)
     worker.end()
     assert worker.output() == "[ERROR] two\nan ordinary line\n"
+
+
+def test_a_rejected_request_without_a_reply_gets_one(start):
+    source = """
+    import sys, msgpack
+    read, write = sys.stdin.buffer, sys.stdout.buffer
+    while head := read.read(4):
+        payload = msgpack.unpackb(read.read(int.from_bytes(head, "little")))
+        if payload % 2:
+            sys.stderr.write(f"[ERROR] {payload}")
+            continue
+        reply = msgpack.packb(payload)
+        write.write(len(reply).to_bytes(4, "little") + reply)
+        write.flush()
+    """
+    worker = start(textwrap.dedent(source)).ready()
+    worker.write(b"".join(request(number) for number in range(4)))
+    assert reply(worker) == 0
+    assert read_mark(worker) == {"replies": 1, "text": "[ERROR] 1"}
+    assert reply(worker) is None
+    assert reply(worker) == 2
+    assert read_mark(worker) == {"replies": 3, "text": "[ERROR] 3"}
+    assert reply(worker) is None
+    worker.write(request(6))
+    assert reply(worker) == 6
+    worker.end()
 
 
 def test_other_ways_to_read_and_write(start):

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 #: Bytes of replies that are written without waiting for more.
 _ENOUGH = 64 * 1024
+#: In place of a length: a mark frame follows.
+_ESCAPE = b"\xff\xff\xff\xff"
+#: A reply of None.
+_NIL_REPLY = b"\x01\0\0\0\xc0"
 
 _length = Struct("<I").unpack_from
 
@@ -42,6 +46,11 @@ class Frames:
         self._skip = 0
         #: Begin of a length.
         self._head = b""
+
+    @property
+    def is_between(self) -> bool:
+        """Whether the last frame is complete."""
+        return not self._skip and not self._head
 
     def feed(self, data: bytes | memoryview) -> None:
         """Takes the next bytes."""
@@ -110,12 +119,14 @@ class RequestReader(io.RawIOBase):
             return 0
         if not self.is_open:
             self._open()
+        self._replies.settle_marked()
         self._replies.write_pending()
-        view = memoryview(buffer).cast("B")
-        running = self._worker.running
+        view = memoryview(buffer)
+        worker = self._worker
+        running = worker.running
         try:
             running[0] = WAITING
-            if self._worker.is_stopping():
+            if worker.cancelled and worker.is_stopping():
                 return 0
             count = os.readv(self._descriptor, (view,))
         except Wake:
@@ -134,12 +145,39 @@ class RequestReader(io.RawIOBase):
         self._interrupter.install(terminate=False)
         worker = self._worker
         worker.on_cancel = self._interrupter.interrupt
-        worker.count_calls = lambda: max(self._replies.delivered.count - self._replies.count(), 0)
+        worker.count_calls = lambda: self._replies.open_requests
         say_stdio_hello(worker)
 
     def close_for_good(self) -> None:
         """From now on every read finds the end."""
         self._ended = True
+
+
+class RequestBuffer(io.BufferedReader):
+    """`sys.stdin.buffer` of a script. Counts what the script has taken of the read-ahead."""
+
+    def __init__(self, raw: RequestReader, size: int) -> None:
+        super().__init__(raw, size)
+        #: Bytes that the script has read.
+        self.taken = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As of any reader."""
+        data = super().read(size)
+        self.taken += len(data)
+        return data
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """As of any reader."""
+        data = super().read1(size)
+        self.taken += len(data)
+        return data
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """As of any reader."""
+        count = super().readinto(buffer)
+        self.taken += count
+        return count
 
 
 class ReplyWriter(io.BufferedIOBase):
@@ -158,6 +196,11 @@ class ReplyWriter(io.BufferedIOBase):
         self._uncounted: list[bytes] = []
         self._pending = worker.data.pending
         self._size = 0
+        #: Where the script's requests come from; set by who makes both.
+        self.requests: RequestBuffer | None = None
+        #: What the script had read when it was marked that its call is rejected, until the call is
+        #: answered all the same or the script goes on without.
+        self._marked: int | None = None
         self.name = 1
         self.mode = "wb"
         watchdog.tasks.append(self._write_soon)
@@ -196,6 +239,10 @@ class ReplyWriter(io.BufferedIOBase):
         if not self._is_open:
             return self._log.write(data)
         piece = data if type(data) is bytes else bytes(data)
+        if self._marked is not None:
+            if self._taken() > self._marked:
+                self.settle_marked()
+            self._marked = None
         self._pending.append(piece)
         self._uncounted.append(piece)
         size = len(piece)
@@ -208,22 +255,38 @@ class ReplyWriter(io.BufferedIOBase):
 
     def flush(self) -> None:
         """Writes what is pending, unless the script has further requests at hand."""
-        if self._is_open and self._pending and self.count() >= self.delivered.count:
+        # A reply is a piece or more, so this many can be complete at most. (A script that writes
+        # several replies in one piece waits for the watchdog.)
+        possible = self._replied.count + len(self._uncounted)
+        if possible < self.delivered.count or not self._is_open:
+            return
+        if self._pending and self.count() >= self.delivered.count:
             self.write_pending()
 
     def write_pending(self) -> None:
         """Writes what is pending."""
-        self.count()
         if self._pending:
+            self.count()
             self._size = 0
             self._worker.data.flush()
 
     def count(self) -> int:
-        """How many replies have been written, those included that are pending."""
-        pieces, self._uncounted = self._uncounted, []
-        for piece in pieces:
-            self._replied.feed(piece)
+        """How many replies have been written, those included that are pending.
+
+        Only for the thread that writes them.
+        """
+        pieces = self._uncounted
+        if pieces:
+            self._uncounted = []
+            # Most are small: together they are counted faster.
+            for piece in pieces if self._size >= _ENOUGH else (b"".join(pieces),):
+                self._replied.feed(piece)
         return self._replied.count
+
+    @property
+    def open_requests(self) -> int:
+        """Requests that the script has been given and has not answered, by the last count."""
+        return max(self.delivered.count - self._replied.count, 0)
 
     def _write_soon(self) -> bool:
         """The watchdog's task: no reply waits behind a slow later request."""
@@ -233,7 +296,25 @@ class ReplyWriter(io.BufferedIOBase):
         return True
 
     def note(self, text: str) -> None:
-        """Reports text on standard error that rejects a call, with the replies written so far."""
-        if self._is_open and text.startswith("[ERROR"):
-            payload = encode({"replies": self.count(), "text": text})
-            self._worker.control.send(frame(MARK, 0, payload))
+        """Marks the call that runs as rejected, if text on standard error says so."""
+        if not self._is_open or not text.startswith("[ERROR"):
+            return
+        if self._marked is not None and self._taken() > self._marked:
+            self.settle_marked()
+        replies = self.count()
+        if self._marked is None and self._replied.is_between:
+            self._marked = self._taken()
+            payload = encode({"replies": replies, "text": text})
+            self._pending.append(_ESCAPE + frame(MARK, 0, payload))
+            if self._watchdog.asleep:
+                self._watchdog.wake()
+
+    def settle_marked(self) -> None:
+        """The script has gone on without a reply to the call that was marked: it gets one."""
+        if self._marked is not None:
+            self._marked = None
+            self._pending.append(_NIL_REPLY)
+            self._uncounted.append(_NIL_REPLY)
+
+    def _taken(self) -> int:
+        return 0 if self.requests is None else self.requests.taken

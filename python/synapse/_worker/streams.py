@@ -12,7 +12,7 @@ import sys
 
 from synapse._worker.interrupt import Interrupter
 from synapse._worker.state import Worker
-from synapse._worker.stdio import ReplyWriter, RequestReader
+from synapse._worker.stdio import ReplyWriter, RequestBuffer, RequestReader
 from synapse._worker.text import LogWriter
 from synapse._worker.watchdog import Watchdog
 
@@ -48,7 +48,8 @@ class Streams:
             self._requests = RequestReader(worker, self._replies, interrupter)
             self.stdout.replacement = self._replies
             self.stderr.listener = self._replies.note
-            sys.stdin = _Input(io.BufferedReader(self._requests, _READ_AHEAD))
+            self._replies.requests = RequestBuffer(self._requests, _READ_AHEAD)
+            sys.stdin = _Input(self._replies.requests)
         else:
             sys.stdin = _Input(io.BytesIO())
 
