@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// A call, unique among the calls of one engine that have not settled. The facade counts it up
 /// from 1 and skips numbers that are still in use, so a late reply can never settle another call
-/// before 2^32 more have been made.
+/// before 2^31 more have been made: the upper half of the numbers is for callbacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct CallId(pub u32);
 
@@ -13,6 +13,11 @@ pub struct CallId(pub u32);
 /// one has a number of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct WorkerId(pub u32);
+
+/// A callback, unique among those of one worker that are open. The worker counts it up; bit 31 is
+/// set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct CallbackId(pub u32);
 
 impl std::fmt::Display for CallId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -153,6 +153,7 @@ export class Engine {
     for (const link of this.#links.values()) link.destroy();
     this.#links.clear();
     releaseExit(this.#native);
+    this.#native.release();
   }
 
   /** Whether idle workers keep Node up. Calls that are out always do. */

@@ -26,6 +26,8 @@ export interface NativeEngine {
   stop(): void;
   /** Ends all processes at once, without a word. */
   kill(): void;
+  /** Lets go of the event loop. Only after `stopped`. */
+  release(): void;
   /** What happened since the last time: a JSON array of events. */
   takeEvents(): string;
   /** Counters as JSON. */

@@ -153,7 +153,7 @@ def test_a_rejected_request_without_a_reply_gets_one(start):
     while head := read.read(4):
         payload = msgpack.unpackb(read.read(int.from_bytes(head, "little")))
         if payload % 2:
-            sys.stderr.write(f"[ERROR] {payload}")
+            print(f"[ERROR] {payload}", file=sys.stderr)
             continue
         reply = msgpack.packb(payload)
         write.write(len(reply).to_bytes(4, "little") + reply)
@@ -162,10 +162,10 @@ def test_a_rejected_request_without_a_reply_gets_one(start):
     worker = start(textwrap.dedent(source)).ready()
     worker.write(b"".join(request(number) for number in range(4)))
     assert reply(worker) == 0
-    assert read_mark(worker) == {"replies": 1, "text": "[ERROR] 1"}
+    assert read_mark(worker) == {"replies": 1, "text": "[ERROR] 1\n"}
     assert reply(worker) is None
     assert reply(worker) == 2
-    assert read_mark(worker) == {"replies": 3, "text": "[ERROR] 3"}
+    assert read_mark(worker) == {"replies": 3, "text": "[ERROR] 3\n"}
     assert reply(worker) is None
     worker.write(request(6))
     assert reply(worker) == 6

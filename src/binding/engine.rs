@@ -1,9 +1,9 @@
 //! The class `NativeEngine`. Mirrors `ts/native.ts`, in its order.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::bindgen_prelude::{Error, Function, Result, Status, Uint8ArraySlice, Uint32Array};
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
 use crate::binding::table;
@@ -18,7 +18,12 @@ pub struct NativeEngine {
     /// Where answers go. Held, not handed in with each call: looking at a typed array costs as much
     /// as scheduling a call.
     table: Uint32Array,
+    /// What wakes the event loop; empty once released.
+    bell: Arc<Mutex<Option<Bell>>>,
 }
+
+/// Weak: it does not keep Node up. Bounded: one pending wake-up stands for all.
+type Bell = ThreadsafeFunction<(), (), (), Status, false, true, 1>;
 
 impl std::fmt::Debug for NativeEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -34,17 +39,21 @@ impl NativeEngine {
     /// thread, when `poll` has work.
     #[napi(constructor, catch_unwind)]
     pub fn new(table: Uint32Array, wake: Function<'_, (), ()>) -> Result<Self> {
-        // Weak: it does not keep Node up. Bounded: one pending wake-up stands for all.
-        let wake = wake
+        let bell: Bell = wake
             .build_threadsafe_function::<()>()
             .weak::<true>()
             .max_queue_size::<1>()
             .build()?;
+        let bell = Arc::new(Mutex::new(Some(bell)));
+        let ring = Arc::clone(&bell);
         let wake = Arc::new(move || {
-            // Full: one is on its way. Closing: nobody is left to be woken.
-            let _status: Status = wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+            if let Some(bell) = &*ring.lock().unwrap_or_else(PoisonError::into_inner) {
+                // Full: one is on its way. Closing: nobody is left to be woken.
+                let _status: Status = bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
+            }
         });
         Ok(Self {
+            bell,
             driver: NodeDriver::new(wake),
             table,
         })
@@ -116,6 +125,15 @@ impl NativeEngine {
     #[napi(catch_unwind)]
     pub fn kill(&mut self) {
         self.driver.kill();
+    }
+
+    /// Lets go of the event loop: nothing will happen any more.
+    #[napi(catch_unwind)]
+    pub fn release(&mut self) {
+        self.bell
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
     }
 
     /// What happened since the last time: a JSON array of events.

@@ -1,23 +1,45 @@
-//! The calls of one tick, as the facade lays them out in its outgoing buffer: request frames, each
-//! of which may be preceded by an options record.
+//! What the facade sends in one tick, as it lies in its outgoing buffer: frames, each of which may be
+//! preceded by records that have the header of a frame and a kind that the wire does not know:
 //!
-//! An options record has the header of a frame, with a kind that the wire does not know, and then:
-//! `f64` milliseconds until the deadline (0 for none), `i32` priority, `u32` worker (0 for any),
-//! `u32` flags (bit 0: idempotent), `u32` credit. `ts/engine.ts` writes it.
+//! | kind | before | what follows the header |
+//! |---|---|---|
+//! | options | a request | `f64` milliseconds until the deadline (0 for none), `i32` priority, `u32` worker (0 for any), `u32` flags (bit 0: idempotent), `u32` credit |
+//! | worker | an answer to a callback | nothing: the header's id is the worker that asked |
+//! | worker | a request | `u32` callback on whose behalf the call is made; the header's id is the worker that waits for it |
+//!
+//! `ts/engine.ts` writes it.
 
 use std::time::Duration;
 
-use crate::engine::{CallOptions, Submission};
-use crate::ids::{CallId, WorkerId};
-use crate::protocol::header;
+use crate::engine::{CallOptions, Nested, Submission};
+use crate::ids::{CallId, CallbackId, WorkerId};
+use crate::protocol::header::{self, Kind};
 use crate::time::Time;
 
 /// The options record's kind.
 const OPTIONS: u8 = 0xf0;
+/// The worker record's kind.
+const WORKER: u8 = 0xf1;
 /// Its flag: the call may be run again.
 const IDEMPOTENT: u32 = 1;
 
-/// Iterates over the calls in a buffer. The facade is trusted to lay them out right; bytes that are
+/// One frame of a batch, and what its records say.
+#[derive(Debug)]
+pub enum Item<'a> {
+    /// A call.
+    Call(Submission<'a>),
+    /// A call on behalf of a callback.
+    Nested(Submission<'a>, Nested),
+    /// The answer to a callback, in whole or in part.
+    Answer {
+        /// The worker that asked.
+        worker: WorkerId,
+        /// The whole frame, header included.
+        frame: &'a [u8],
+    },
+}
+
+/// Iterates over the frames in a buffer. The facade is trusted to lay them out right; bytes that are
 /// not end the iteration.
 #[derive(Debug)]
 pub struct Batch<'a> {
@@ -26,17 +48,18 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// The calls in `bytes`; deadlines count from `now`.
+    /// The frames in `bytes`; deadlines count from `now`.
     pub fn new(bytes: &'a [u8], now: Time) -> Self {
         Self { rest: bytes, now }
     }
 }
 
 impl<'a> Iterator for Batch<'a> {
-    type Item = Submission<'a>;
+    type Item = Item<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut options = CallOptions::default();
+        let mut about: Option<(WorkerId, &[u8])> = None;
         loop {
             let head = self.rest.first_chunk::<{ header::LEN }>()?;
             let [l0, l1, l2, l3, kind, _, h0, h1, i0, i1, i2, i3] = *head;
@@ -47,11 +70,27 @@ impl<'a> Iterator for Batch<'a> {
                 options = parse_options(record.get(header::LEN..)?, self.now)?;
                 continue;
             }
-            return Some(Submission {
-                id: CallId(u32::from_le_bytes([i0, i1, i2, i3])),
+            let id = u32::from_le_bytes([i0, i1, i2, i3]);
+            if kind == WORKER {
+                about = Some((WorkerId(id), record.get(header::LEN..)?));
+                continue;
+            }
+            let call = Submission {
+                id: CallId(id),
                 handler: u16::from_le_bytes([h0, h1]),
                 frame: record,
                 options,
+            };
+            return Some(match about {
+                None => Item::Call(call),
+                Some((worker, callback)) if kind == Kind::Request as u8 => {
+                    let callback = CallbackId(u32::from_le_bytes(*callback.first_chunk()?));
+                    Item::Nested(call, Nested { worker, callback })
+                }
+                Some((worker, _)) => Item::Answer {
+                    worker,
+                    frame: record,
+                },
             });
         }
     }
@@ -80,7 +119,7 @@ fn parse_options(bytes: &[u8], now: Time) -> Option<CallOptions> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::header::{Header, Kind};
+    use crate::protocol::header::Header;
 
     fn request(id: u32, payload: &[u8]) -> Vec<u8> {
         let length = u32::try_from(payload.len()).unwrap();
@@ -113,7 +152,12 @@ mod tests {
             request(3, b"cc"),
         ];
         let bytes = bytes.concat();
-        let calls: Vec<_> = Batch::new(&bytes, Time(100)).collect();
+        let calls: Vec<_> = Batch::new(&bytes, Time(100))
+            .map(|item| match item {
+                Item::Call(call) => call,
+                other => panic!("{other:?}"),
+            })
+            .collect();
         let ids: Vec<_> = calls.iter().map(|call| call.id.0).collect();
         assert_eq!(ids, [1, 2, 3]);
         assert_eq!(calls[0].options, CallOptions::default());
@@ -129,5 +173,51 @@ mod tests {
         );
         assert_eq!(calls[2].options, CallOptions::default());
         assert_eq!(calls[2].frame.len(), header::LEN + 2);
+    }
+
+    fn worker(id: u32, callback: Option<u32>) -> Vec<u8> {
+        let payload = callback.map(u32::to_le_bytes);
+        let payload = payload.as_ref().map_or(&[][..], |bytes| &bytes[..]);
+        let length = u8::try_from(payload.len()).unwrap() + 8;
+        let mut bytes = vec![length, 0, 0, 0, WORKER, 0, 0, 0];
+        bytes.extend(id.to_le_bytes());
+        bytes.extend(payload);
+        bytes
+    }
+
+    #[test]
+    fn a_worker_record_makes_an_answer_or_a_nested_call_of_what_follows() {
+        let answer = Header::bare(Kind::End, 0x8000_0007);
+        let bytes = [
+            worker(3, None),
+            answer.to_vec(),
+            options(0.0, 5, 0, 0),
+            worker(4, Some(0x8000_0009)),
+            request(1, b"a"),
+            request(2, b"b"),
+        ];
+        let bytes = bytes.concat();
+        let items: Vec<_> = Batch::new(&bytes, Time::ZERO).collect();
+        let [
+            Item::Answer {
+                worker: WorkerId(3),
+                frame,
+            },
+            Item::Nested(first, nested),
+            Item::Call(second),
+        ] = items.as_slice()
+        else {
+            panic!("{items:?}")
+        };
+        assert_eq!(*frame, answer);
+        assert_eq!((first.id, first.options.priority), (CallId(1), 5));
+        assert_eq!(
+            *nested,
+            Nested {
+                worker: WorkerId(4),
+                callback: CallbackId(0x8000_0009)
+            }
+        );
+        assert_eq!((second.id, second.options.priority), (CallId(2), 0));
     }
 }

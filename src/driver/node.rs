@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::driver::batch::Batch;
+use crate::driver::batch::{Batch, Item};
 use crate::driver::launch::{Prepared, prepare};
 use crate::driver::options::SpawnOptions;
 use crate::driver::output::Utf8;
@@ -156,14 +156,19 @@ impl NodeDriver {
         Ok(())
     }
 
-    /// The calls of one tick.
+    /// The calls and answers of one tick.
     pub fn submit(&mut self, bytes: &[u8]) {
         let now = self.now();
         let Some(engine) = &mut self.engine else {
             return;
         };
-        for call in Batch::new(bytes, now) {
-            engine.submit(now, &call, &mut self.actions);
+        let actions = &mut self.actions;
+        for item in Batch::new(bytes, now) {
+            match item {
+                Item::Call(call) => engine.submit(now, &call, actions),
+                Item::Nested(call, nested) => engine.submit_nested(now, &call, nested, actions),
+                Item::Answer { worker, frame } => engine.answer(worker, frame, actions),
+            }
         }
         self.carry_out(now);
     }
@@ -202,7 +207,7 @@ impl NodeDriver {
         if let Some(task) = self.preparing.take() {
             task.abort();
         }
-        self.with_engine(|engine, now, actions| engine.stop(now, actions));
+        self.with_engine(Engine::stop);
     }
 
     /// Ends all processes at once.
@@ -216,7 +221,7 @@ impl NodeDriver {
         while let Ok(message) = self.inbox.try_recv() {
             self.take(message);
         }
-        self.with_engine(|engine, now, actions| engine.tick(now, actions));
+        self.with_engine(Engine::tick);
     }
 
     /// Calls answered since the last [`NodeDriver::clear`].
@@ -288,12 +293,12 @@ impl NodeDriver {
                     environment: prepared.describe(),
                 });
                 self.prepared = Some(Arc::new(prepared));
-                self.with_engine(|engine, now, actions| engine.start(now, actions));
+                self.with_engine(Engine::start);
             }
             Message::Prepared(Err(failure)) => {
                 self.preparing = None;
                 self.actions.events.push(Event::SpawnFailed { failure });
-                self.with_engine(|engine, now, actions| engine.stop(now, actions));
+                self.with_engine(Engine::stop);
             }
             Message::Started(worker, outcome) => self.started(worker, outcome),
             Message::Process(worker, event) => self.process(worker, event),

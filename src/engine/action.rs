@@ -29,10 +29,10 @@ impl Actions {
     }
 }
 
-/// A call that a worker answered, in whole or in part.
+/// A call that a worker answered, in whole or in part; or something about a callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
-    /// The call.
+    /// The call, the callback or the function reference.
     pub call: CallId,
     /// How.
     pub kind: SettledKind,
@@ -58,6 +58,14 @@ pub enum SettledKind {
     End = 4,
     /// With how far it is: more will come.
     Progress = 5,
+    /// Not at all: the id is that of a callback, which the worker makes.
+    Callback = 6,
+    /// Not at all: the worker takes so many more items of the answer to a callback.
+    Grant = 7,
+    /// Not at all: the worker does not want the answer to a callback any more.
+    Cancel = 8,
+    /// Not at all: the id is that of a function reference, which the worker does not need any more.
+    Release = 9,
 }
 
 /// Something for the driver to do.
@@ -84,6 +92,14 @@ pub enum Event {
         id: CallId,
         /// Why.
         failure: Failure,
+    },
+    /// A call whose arguments hold function references was written to a worker.
+    #[serde(rename = "placed")]
+    Placed {
+        /// The call.
+        id: CallId,
+        /// The worker, to which the references belong from now on.
+        worker: WorkerId,
     },
     /// The first workers are all ready.
     #[serde(rename = "spawned")]

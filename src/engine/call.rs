@@ -1,10 +1,10 @@
 //! A call from submission to settlement.
 
-use crate::ids::{CallId, WorkerId};
+use crate::ids::{CallId, CallbackId, WorkerId};
 use crate::time::Time;
 
 /// A call as it enters the engine.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Submission<'a> {
     /// Chosen by the facade, unique among the unsettled calls.
     pub id: CallId,
@@ -14,6 +14,15 @@ pub struct Submission<'a> {
     pub frame: &'a [u8],
     /// How it is to be run.
     pub options: CallOptions,
+}
+
+/// On whose behalf a handler in Node makes a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nested {
+    /// The worker that waits.
+    pub worker: WorkerId,
+    /// For the answer to this.
+    pub callback: CallbackId,
 }
 
 /// The options of one call that the engine acts on.

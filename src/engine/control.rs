@@ -1,9 +1,8 @@
-//! Frames of the control channel: hello, fault, heartbeat, mark, log.
+//! Frames of the control channel: hello, fault, heartbeat, log.
 
 use serde_json::Value;
 
 use crate::engine::action::{Actions, Event};
-use crate::engine::call::CallState;
 use crate::engine::replies::broken_rule;
 use crate::engine::worker::{Cause, WorkerState};
 use crate::engine::{Engine, Phase};
@@ -11,7 +10,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::ids::WorkerId;
 use crate::protocol::decoder::{self, Decoded};
 use crate::protocol::header::Kind;
-use crate::protocol::message::{self, Fault, Heartbeat, Hello, Mark, Mode};
+use crate::protocol::message::{self, Fault, Heartbeat, Hello, Mode};
 use crate::protocol::{Malformed, VERSION};
 use crate::time::Time;
 
@@ -83,10 +82,6 @@ impl Engine {
                     worker: id,
                     rss: beat.rss,
                 });
-            }
-            Kind::Mark => {
-                let mark = message::read::<Mark>(kind, body, limits)?;
-                self.mark(id, &mark, actions);
             }
             Kind::Log => self.log(id, call, body, actions)?,
             other => return Err(Malformed::Misplaced(other)),
@@ -172,35 +167,6 @@ impl Engine {
             }
             Phase::Idle | Phase::Running | Phase::Stopping => {}
         }
-    }
-
-    /// A 1.4 script wrote `[ERROR…` to stderr: the call that it was running then is rejected, and
-    /// the reply that may still come for it is dropped.
-    fn mark(&mut self, id: WorkerId, mark: &Mark, actions: &mut Actions) {
-        let Some(worker) = self.workers.get(&id) else {
-            return;
-        };
-        let Some(ahead) = mark.replies.checked_sub(worker.replies) else {
-            return;
-        };
-        let index = usize::try_from(ahead).unwrap_or(usize::MAX);
-        let Some(running) = worker.sent.get(index).copied() else {
-            return;
-        };
-        let Some(call) = self.calls.get_mut(&running) else {
-            return;
-        };
-        if call.state != CallState::Sent(id) {
-            return;
-        }
-        call.state = CallState::Abandoned(id);
-        let failure = Failure::new(ErrorCode::PythonError, mark.text.trim_end())
-            .with("worker", id.0)
-            .with("callId", running.0);
-        actions.events.push(Event::Failed {
-            id: running,
-            failure,
-        });
     }
 }
 

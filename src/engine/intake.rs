@@ -2,6 +2,7 @@
 
 use crate::engine::action::{Actions, Command, Event};
 use crate::engine::call::{Call, CallState, Submission};
+use crate::engine::callbacks::{has_functions, without_nested};
 use crate::engine::timers::Timer;
 use crate::engine::worker::{Worker, WorkerState};
 use crate::engine::{Engine, Phase};
@@ -22,6 +23,17 @@ impl Engine {
                 .filter(|w| w.capacity().is_some())
                 .map(|w| w.id),
         };
+        self.submit_to(now, call, worker, actions);
+    }
+
+    /// A call that `worker` takes now, or that waits if there is none.
+    pub(super) fn submit_to(
+        &mut self,
+        now: Time,
+        call: &Submission<'_>,
+        worker: Option<WorkerId>,
+        actions: &mut Actions,
+    ) {
         if let Some(failure) = self.refusal(call, worker.is_none()) {
             actions.events.push(Event::Failed {
                 id: call.id,
@@ -52,7 +64,7 @@ impl Engine {
         };
         if let Some(worker) = worker {
             if call.options.idempotent {
-                record.frame = Some(call.frame.into());
+                record.frame = Some(without_nested(call.frame).into());
             }
             self.calls.insert(call.id, record);
             self.write(now, call.id, worker, call.frame, actions);
@@ -141,10 +153,18 @@ impl Engine {
         let Some(payload) = frame.get(header::LEN..) else {
             return;
         };
+        let functions = has_functions(frame);
         if worker.outbox.is_empty() {
             actions.dirty.push(worker.id);
         }
         match worker.mode {
+            Mode::Stdio if functions => {
+                let message = "a script of version 1.4 cannot be given a function";
+                let failure = Failure::new(ErrorCode::Encode, message).with("worker", worker.id.0);
+                self.calls.remove(&id);
+                actions.events.push(Event::Failed { id, failure });
+                return;
+            }
             Mode::Stdio => {
                 let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
                 worker.outbox.extend_from_slice(&length.to_le_bytes());
@@ -168,6 +188,12 @@ impl Engine {
                         .extend(message::credit(id.0, call.options.credit));
                 }
             }
+        }
+        if functions {
+            actions.events.push(Event::Placed {
+                id,
+                worker: worker.id,
+            });
         }
         call.state = CallState::Sent(worker.id);
         if worker.in_flight == 0 {

@@ -10,6 +10,7 @@
 //! |---|---|
 //! | [`Engine::submit`], [`Engine::cancel`] | `intake.rs` |
 //! | [`Engine::received`], [`Engine::drained`] | `replies.rs` |
+//! | [`Engine::answer`], [`Engine::submit_nested`] | `callbacks.rs` |
 //! | [`Engine::control`] | `control.rs` |
 //! | [`Engine::start`], [`Engine::exited`], [`Engine::closed`], [`Engine::tick`], [`Engine::stop`] | `supervise.rs` |
 //! | [`Engine::stats`], [`Engine::holdings`] | `introspect.rs` |
@@ -20,6 +21,7 @@
 
 mod action;
 mod call;
+mod callbacks;
 mod control;
 mod handlers;
 mod intake;
@@ -38,7 +40,7 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 
 pub use crate::engine::action::{Actions, Command, Event, Settled, SettledKind};
-pub use crate::engine::call::{CallOptions, Submission};
+pub use crate::engine::call::{CallOptions, Nested, Submission};
 pub use crate::engine::introspect::{Holdings, Load, Stats, WorkerInfo, WorkerStats};
 pub use crate::engine::replies::Received;
 pub use crate::engine::stats::Durations;

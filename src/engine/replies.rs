@@ -10,7 +10,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
 use crate::protocol::decoder::{self, Decoded, Frame};
 use crate::protocol::header::{Header, Kind};
-use crate::protocol::message::{self, Log, Mode};
+use crate::protocol::message::{self, Log, Mark, Mode};
 use crate::protocol::{Malformed, stdio};
 use crate::time::Time;
 
@@ -111,6 +111,10 @@ impl Engine {
                 self.log(worker, header.id, body, actions)?;
                 return Ok(Step::Done { next, reply: false });
             }
+            Kind::Callback | Kind::Credit | Kind::Cancel | Kind::Release => {
+                self.callback(worker, header, &payload, actions)?;
+                return Ok(Step::Done { next, reply: false });
+            }
             other => return Err(Malformed::Misplaced(other)),
         };
         let call = CallId(header.id);
@@ -171,6 +175,16 @@ impl Engine {
         let payload = match stdio::decode(bytes, at, self.config.limits)? {
             stdio::Decoded::Reply(payload) => payload,
             stdio::Decoded::NeedMore(total) => return Ok(Step::NeedMore(total)),
+            stdio::Decoded::Mark(payload) => {
+                let next = payload.end;
+                let body = bytes.get(payload).unwrap_or_default();
+                self.mark(
+                    id,
+                    &message::read(Kind::Mark, body, self.config.limits)?,
+                    actions,
+                );
+                return Ok(Step::Done { next, reply: false });
+            }
         };
         let next = payload.end;
         let oldest = self.workers.get_mut(&id).and_then(|worker| {
@@ -192,6 +206,35 @@ impl Engine {
             });
         }
         Ok(Step::Done { next, reply: true })
+    }
+
+    /// A 1.4 script wrote `[ERROR…` to stderr: the call that it was running then is rejected, and
+    /// the reply that may still come for it is dropped.
+    fn mark(&mut self, id: WorkerId, mark: &Mark, actions: &mut Actions) {
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        let Some(ahead) = mark.replies.checked_sub(worker.replies) else {
+            return;
+        };
+        let index = usize::try_from(ahead).unwrap_or(usize::MAX);
+        let Some(running) = worker.sent.get(index).copied() else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&running) else {
+            return;
+        };
+        if call.state != CallState::Sent(id) {
+            return;
+        }
+        call.state = CallState::Abandoned(id);
+        let failure = Failure::new(ErrorCode::PythonError, mark.text.trim_end())
+            .with("worker", id.0)
+            .with("callId", running.0);
+        actions.events.push(Event::Failed {
+            id: running,
+            failure,
+        });
     }
 
     /// Books an answer: the call leaves the engine and its slot is free.

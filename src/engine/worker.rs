@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
+use rustc_hash::FxHashSet;
+
 use crate::engine::handlers::Numbering;
 use crate::engine::stats::Counters;
 use crate::error::Failure;
-use crate::ids::{CallId, WorkerId};
+use crate::ids::{CallId, CallbackId, WorkerId};
 use crate::policy::window::Window;
 use crate::protocol::message::Mode;
 use crate::time::Time;
@@ -60,6 +62,8 @@ pub(super) struct Worker {
     pub(super) in_flight: u32,
     /// Those calls in order of writing; answered ones are dropped when they reach the front.
     pub(super) sent: VecDeque<CallId>,
+    /// Callbacks that it waits for.
+    pub(super) callbacks: FxHashSet<CallbackId>,
     /// Replies read so far; the 1.4 framing matches by order.
     pub(super) replies: u64,
     /// Load under which it stands in the placement, `None` while it stands in none.
@@ -92,6 +96,7 @@ impl Worker {
             window: Window::new(concurrency),
             in_flight: 0,
             sent: VecDeque::new(),
+            callbacks: FxHashSet::default(),
             replies: 0,
             placed: None,
             outbox: Vec::new(),

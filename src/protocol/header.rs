@@ -20,8 +20,15 @@ pub const COUNTED: u32 = 8;
 pub const ARGUMENTS: u8 = 0b0000_0011;
 /// Request flag: a map of extras precedes the arguments.
 pub const EXTRAS: u8 = 0b0000_0100;
-/// Request flag: the caller takes a stream.
+/// Request flag, and callback flag: the caller takes a stream.
 pub const STREAM: u8 = 0b0000_1000;
+/// Request flag: a handler of the worker waits for a callback, and that waits for this call.
+pub const NESTED: u8 = 0b0001_0000;
+/// Request flag: the arguments hold function references.
+pub const FUNCTIONS: u8 = 0b0010_0000;
+
+/// The bit that is set in ids of callbacks and function references, and clear in those of calls.
+pub const CALLBACK_ID: u32 = 1 << 31;
 
 /// The handler number that means "the default handler" between facade and engine. It never goes
 /// over the wire: the engine puts the worker's own number in its place.
@@ -63,6 +70,8 @@ pub enum Kind {
     Mark = 0x0f,
     /// A running call's progress.
     Progress = 0x10,
+    /// A function reference will not be used again.
+    Release = 0x11,
 }
 
 impl Kind {
@@ -84,6 +93,7 @@ impl Kind {
         Self::Fault,
         Self::Mark,
         Self::Progress,
+        Self::Release,
     ];
 
     /// The kind with this number.
@@ -97,8 +107,7 @@ impl Kind {
     /// The flag bits that this kind defines.
     fn known_flags(self) -> u8 {
         match self {
-            Self::Request => ARGUMENTS | EXTRAS | STREAM,
-            // A callback carries its arguments and may ask for a stream as a request does.
+            Self::Request => ARGUMENTS | EXTRAS | STREAM | NESTED | FUNCTIONS,
             Self::Callback => STREAM,
             _ => 0,
         }
@@ -116,7 +125,7 @@ pub struct Header {
     pub flags: u8,
     /// Requests: which handler.
     pub handler: u16,
-    /// Which call; 0 for none.
+    /// Which call, callback or function reference; 0 for none.
     pub id: u32,
 }
 

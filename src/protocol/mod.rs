@@ -57,6 +57,14 @@ pub enum Malformed {
     /// A kind that may not come on this channel or in this direction.
     #[error("frame kind {0:?} does not belong on this channel")]
     Misplaced(header::Kind),
+    /// An id that the kind may not have here.
+    #[error("frame kind {kind:?} with the id {id:#010x}, which is none of a callback")]
+    WrongId {
+        /// The frame's kind.
+        kind: header::Kind,
+        /// Its id.
+        id: u32,
+    },
     /// Flag bits that the kind does not define.
     #[error("unknown flags 0x{flags:02x} on frame kind {kind:?}")]
     UnknownFlags {

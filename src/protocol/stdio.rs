@@ -2,16 +2,23 @@
 
 use std::ops::Range;
 
-use crate::protocol::{Limits, Malformed};
+use crate::protocol::header::Kind;
+use crate::protocol::{Limits, Malformed, decoder};
 
 /// Bytes before the value.
 pub const LEN: usize = 4;
+
+/// In place of a length: a mark frame follows. The launcher puts it between replies, for only there
+/// is it certain which reply comes next.
+pub const ESCAPE: u32 = u32::MAX;
 
 /// What the bytes at hand amount to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
     /// A whole reply lies there.
     Reply(Range<usize>),
+    /// A whole mark's payload lies there.
+    Mark(Range<usize>),
     /// Not yet: it will take so many bytes in all.
     NeedMore(usize),
 }
@@ -23,6 +30,9 @@ pub fn decode(bytes: &[u8], start: usize, limits: Limits) -> Result<Decoded, Mal
         return Ok(Decoded::NeedMore(LEN));
     };
     let length = u32::from_le_bytes(*prefix);
+    if length == ESCAPE {
+        return mark(bytes, start.saturating_add(LEN), limits);
+    }
     if length > limits.frame {
         return Err(Malformed::TooLarge {
             length,
@@ -36,4 +46,14 @@ pub fn decode(bytes: &[u8], start: usize, limits: Limits) -> Result<Decoded, Mal
     Ok(Decoded::Reply(
         start.saturating_add(LEN)..start.saturating_add(total),
     ))
+}
+
+fn mark(bytes: &[u8], start: usize, limits: Limits) -> Result<Decoded, Malformed> {
+    match decoder::decode(bytes, start, limits)? {
+        decoder::Decoded::NeedMore(total) => Ok(Decoded::NeedMore(total.saturating_add(LEN))),
+        decoder::Decoded::Frame(frame) if frame.header.kind == Kind::Mark => {
+            Ok(Decoded::Mark(frame.payload))
+        }
+        decoder::Decoded::Frame(frame) => Err(Malformed::Misplaced(frame.header.kind)),
+    }
 }

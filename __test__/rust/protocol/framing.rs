@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 use synapse::protocol::decoder::{self, Decoded};
-use synapse::protocol::header::{ARGUMENTS, EXTRAS, Header, Kind, LEN, STREAM};
+use synapse::protocol::header::{ARGUMENTS, EXTRAS, FUNCTIONS, Header, Kind, LEN, NESTED, STREAM};
 use synapse::protocol::{Limits, Malformed, stdio};
 
 /// What a stream of frames amounts to: each frame's header and payload, and how it ended.
@@ -27,7 +27,9 @@ fn frames(bytes: &[u8], start: usize, limits: Limits) -> Result<Step, Malformed>
 
 fn replies(bytes: &[u8], start: usize, limits: Limits) -> Result<Step, Malformed> {
     Ok(match stdio::decode(bytes, start, limits)? {
-        stdio::Decoded::Reply(payload) => Step::Frame(None, payload),
+        stdio::Decoded::Reply(payload) | stdio::Decoded::Mark(payload) => {
+            Step::Frame(None, payload)
+        }
         stdio::Decoded::NeedMore(total) => Step::NeedMore(total),
     })
 }
@@ -71,7 +73,7 @@ fn headers() -> impl Strategy<Value = Header> {
     )
         .prop_map(|(payload, kind, flags, handler, id)| {
             let known = match kind {
-                Kind::Request => ARGUMENTS | EXTRAS | STREAM,
+                Kind::Request => ARGUMENTS | EXTRAS | STREAM | NESTED | FUNCTIONS,
                 Kind::Callback => STREAM,
                 _ => 0,
             };

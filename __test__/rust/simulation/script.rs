@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use synapse::ids::{CallId, WorkerId};
 use synapse::protocol::header::{Header, Kind};
 use synapse::protocol::message::{self, Mode};
+use synapse::protocol::stdio;
 
 use crate::simulation::process::{HANDLERS, Process};
 use crate::simulation::world::{Happening, World};
@@ -193,8 +194,8 @@ impl World {
                 let text = format!("[ERROR] {call}\n");
                 let mark = serde_json::json!({"replies": process.replies, "text": text});
                 let mark = message::frame(Kind::Mark, 0, &mark).unwrap();
-                let after = self.random.within(0..=300);
-                self.plan(after, Happening::Control(worker, mark));
+                process.pipe.extend(stdio::ESCAPE.to_le_bytes());
+                process.pipe.extend(mark);
             }
             Mode::Synapse => {
                 process.answer(call, Kind::Progress);

@@ -47,9 +47,10 @@ pub fn decoder(bytes: &[u8]) {
 /// The decoder of the framing of 1.4: the first byte says where the stream is cut.
 pub fn stdio(bytes: &[u8]) {
     cut_or_whole(bytes, |bytes, at| match stdio::decode(bytes, at, LIMITS)? {
-        stdio::Decoded::Reply(payload) => Ok(Some(payload)),
+        stdio::Decoded::Reply(payload) | stdio::Decoded::Mark(payload) => Ok(Some(payload)),
         stdio::Decoded::NeedMore(total) => {
-            assert!(total > bytes.len() - at && total <= LIMITS.frame as usize + 4);
+            // A mark has an escape before its frame.
+            assert!(total > bytes.len() - at && total <= LIMITS.frame as usize + 8);
             Ok(None)
         }
     });

@@ -97,7 +97,7 @@ impl World {
     /// From the start to the end. Answers what has happened on the way.
     pub(crate) fn run(mut self) -> Result<BTreeSet<&'static str>, String> {
         self.note(&format!("{:?}", self.scenario));
-        self.input(false, |engine, now, actions| engine.start(now, actions))?;
+        self.input(false, Engine::start)?;
         self.plan(0, Happening::Call);
         if self.scenario.hasty {
             let whole = self.scenario.pace * u64::from(self.scenario.calls) + 50_000;
@@ -142,7 +142,7 @@ impl World {
         {
             self.now = self.now.max(wake);
             self.note("tick");
-            self.input(true, |engine, now, actions| engine.tick(now, actions))?;
+            self.input(true, Engine::tick)?;
             return Ok(true);
         }
         let Some(Reverse((at, _, happening))) = self.agenda.pop() else {
@@ -177,7 +177,7 @@ impl World {
             }
             Happening::Dispose => {
                 self.ledger.stop_asked = true;
-                self.input(false, |engine, now, actions| engine.stop(now, actions))
+                self.input(false, Engine::stop)
             }
             Happening::Started(worker) => {
                 self.process(worker).started = true;
