@@ -17,6 +17,7 @@ import { guardExit, releaseExit } from './exit.js';
 import { Link } from './link.js';
 import { createEngine, type NativeEngine } from './native.js';
 import type { NativeConfig, NormalizedCallOptions } from './options/index.js';
+import { PendingCalls } from './pending.js';
 import type { StreamLink } from './stream.js';
 import * as header from './wire/header.js';
 import * as table from './wire/table.js';
@@ -42,11 +43,11 @@ export interface CallTarget {
   readonly finish: ((result: unknown) => unknown) | undefined;
 }
 
-interface PendingCall {
-  readonly answer: Answer;
+/** A call that is out: where its answer goes. */
+interface PendingCall extends Answer {
   readonly target: CallTarget;
   /** Takes the abort listener off. */
-  readonly release: (() => void) | undefined;
+  release: (() => void) | undefined;
 }
 
 /** Where an answer goes: a promise or a stream. */
@@ -65,7 +66,6 @@ interface Answer {
 const FLUSH_BYTES = 64 * 1024;
 /** The largest outgoing buffer that is kept between ticks. */
 const KEEP_BYTES = 1024 * 1024;
-const MAX_ID = 0xffff_ffff;
 
 // Jest's fake timers must not stop deadlines.
 const { setTimeout, clearTimeout } = globalThis;
@@ -75,12 +75,11 @@ export class Engine {
   readonly #native: NativeEngine;
   readonly #observer: (event: EngineEvent) => void;
   readonly #table = table.createTable();
-  readonly #pending = new Map<number, PendingCall>();
+  readonly #pending = new PendingCalls<PendingCall>();
   readonly #links = new Map<number, Link>();
   readonly #config: NativeConfig;
   readonly #decoder: Decoder;
   #writer: Writer;
-  #nextId = 1;
   #flushing = false;
   #wakeAt = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
@@ -112,27 +111,27 @@ export class Engine {
   call(target: CallTarget, options: NormalizedCallOptions | undefined): Promise<unknown> {
     const { signal } = options ?? {};
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const id = this.#takeId();
+    const id = this.#pending.nextId();
     const failure = this.#encode(id, target, options);
     if (failure !== undefined) return Promise.reject(failure);
-    return new Promise((resolve, reject) => {
-      this.#expect(id, new PromisedAnswer(resolve, reject), target, signal);
-    });
+    const promise = new Promise(capture);
+    this.#expect(id, new PromisedCall(target, captured.resolve, captured.reject), signal);
+    return promise;
   }
 
   /** Sends a call whose answer is a stream. What fails, fails when the stream is consumed. */
   stream(target: CallTarget, options: NormalizedCallOptions, answer: Answer): StreamLink {
     const { signal } = options;
-    const id = this.#takeId();
+    const id = this.#pending.nextId();
     if (signal?.aborted) answer.reject(signal.reason);
     else {
       const failure = this.#encode(id, target, options);
       if (failure !== undefined) answer.fail(() => failure);
-      else this.#expect(id, answer, target, signal);
+      else this.#expect(id, new StreamedCall(target, answer), signal);
     }
     return {
       grant: (items) => {
-        if (!this.#pending.has(id)) return;
+        if (this.#pending.get(id) === undefined) return;
         this.#native.grant(id, items);
         this.#settle(undefined, false);
       },
@@ -172,13 +171,6 @@ export class Engine {
 
   #createWriter(): Writer {
     return new Writer({ depth: this.#config.depthLimit, bytes: this.#config.frameLimit - 64 });
-  }
-
-  #takeId(): number {
-    do {
-      this.#nextId = this.#nextId === MAX_ID ? 1 : this.#nextId + 1;
-    } while (this.#pending.has(this.#nextId));
-    return this.#nextId;
   }
 
   /** Appends the call to this tick's frames; answers why it cannot, if it cannot. */
@@ -267,17 +259,16 @@ export class Engine {
   }
 
   /** The call is among this tick's frames: its answer will be waited for. */
-  #expect(id: number, answer: Answer, target: CallTarget, signal: AbortSignal | undefined): void {
-    let release: (() => void) | undefined;
+  #expect(id: number, call: PendingCall, signal: AbortSignal | undefined): void {
     if (signal) {
       const abort = (): void => {
-        answer.reject(signal.reason);
+        call.reject(signal.reason);
         this.#giveUp(id);
       };
       signal.addEventListener('abort', abort, { once: true });
-      release = () => signal.removeEventListener('abort', abort);
+      call.release = () => signal.removeEventListener('abort', abort);
     }
-    this.#pending.set(id, { answer, target, release });
+    this.#pending.add(id, call);
     if (this.#pending.size === 1 && !this.#referenced) this.#hold();
     if (this.#writer.position >= FLUSH_BYTES) this.#submit();
     else if (!this.#flushing) {
@@ -295,9 +286,8 @@ export class Engine {
   }
 
   #take(id: number): PendingCall | undefined {
-    const call = this.#pending.get(id);
+    const call = this.#pending.take(id);
     if (call === undefined) return undefined;
-    this.#pending.delete(id);
     call.release?.();
     if (this.#pending.size === 0 && !this.#referenced) this.#hold();
     return call;
@@ -339,27 +329,27 @@ export class Engine {
     const isPart = kind === table.ITEM || kind === table.PROGRESS;
     const call = isPart ? this.#pending.get(id) : this.#take(id);
     if (call === undefined) return;
-    const { answer, target } = call;
+    const { target } = call;
     if (kind === table.END) {
-      answer.end?.();
+      call.end?.();
       return;
     }
     let value: unknown;
     try {
       value = this.#decoder.decode(bytes, start, end, owned);
       if (kind === table.RESPONSE) {
-        answer.resolve(target.finish === undefined ? value : target.finish(value));
+        call.resolve(target.finish === undefined ? value : target.finish(value));
         return;
       }
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      answer.fail(() => new ProtocolError(`the reply is no valid value: ${message}`, { cause }));
+      call.fail(() => new ProtocolError(`the reply is no valid value: ${message}`, { cause }));
       if (isPart) this.#giveUp(id);
       return;
     }
     switch (kind) {
       case table.ITEM:
-        answer.item?.(value, end - start);
+        call.item?.(value, end - start);
         break;
       case table.PROGRESS:
         this.#observer({
@@ -370,15 +360,13 @@ export class Engine {
         });
         break;
       case table.ERROR:
-        answer.fail(() =>
-          fromPython(value as PythonErrorMap, { callId: id, handler: target.name }),
-        );
+        call.fail(() => fromPython(value as PythonErrorMap, { callId: id, handler: target.name }));
         break;
       default: {
         // Version 1.4: a truthy `error` key is a rejection with that very value.
         const error = isRecord(value) ? value['error'] : undefined;
-        if (error) answer.reject(error);
-        else answer.resolve(target.finish === undefined ? value : target.finish(value));
+        if (error) call.reject(error);
+        else call.resolve(target.finish === undefined ? value : target.finish(value));
       }
     }
   }
@@ -403,7 +391,7 @@ export class Engine {
       switch (event.type) {
         case 'failed': {
           const call = this.#take(event['id'] as number);
-          call?.answer.fail(() => fromFailure(event['failure'] as NativeFailure));
+          call?.fail(() => fromFailure(event['failure'] as NativeFailure));
           break;
         }
         case 'worker:start':
@@ -455,9 +443,23 @@ export class Engine {
   }
 }
 
-/** The promise that `call` and `invoke` return. */
-class PromisedAnswer implements Answer {
+/** What `new Promise` hands out; one function for all promises instead of a closure for each. */
+const captured = {
+  resolve: (_value: unknown): void => {},
+  reject: (_reason: unknown): void => {},
+};
+
+function capture(resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
+  captured.resolve = resolve;
+  captured.reject = reject;
+}
+
+/** A call whose answer is a promise. */
+class PromisedCall implements PendingCall {
+  release: (() => void) | undefined = undefined;
+
   constructor(
+    readonly target: CallTarget,
     readonly resolve: (value: unknown) => void,
     readonly reject: (reason: unknown) => void,
   ) {}
@@ -474,6 +476,36 @@ class PromisedAnswer implements Answer {
         throw build();
       }),
     );
+  }
+}
+
+/** A call whose answer is a stream. */
+class StreamedCall implements PendingCall {
+  release: (() => void) | undefined = undefined;
+
+  constructor(
+    readonly target: CallTarget,
+    readonly stream: Answer,
+  ) {}
+
+  resolve(value: unknown): void {
+    this.stream.resolve(value);
+  }
+
+  reject(reason: unknown): void {
+    this.stream.reject(reason);
+  }
+
+  fail(build: () => unknown): void {
+    this.stream.fail(build);
+  }
+
+  item(value: unknown, bytes: number): void {
+    this.stream.item?.(value, bytes);
+  }
+
+  end(): void {
+    this.stream.end?.();
   }
 }
 

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { EnvironmentError, SpawnError, type SynapseError, Synapse } from '../../ts/index.js';
+import { EnvironmentError, SpawnError, Synapse, type SynapseError } from '../../ts/index.js';
 import { createFolder, createSynapse, spawnModule } from '../support/modules.js';
 
 const OK = 'from synapse import handler\n\n@handler(default=True)\ndef main(x):\n    return x\n';
@@ -207,7 +207,9 @@ describe('a script that breaks the framing', () => {
   });
 
   test('half a frame, then nothing more', async () => {
-    const error = await reject('sys.stdout.buffer.write(b"\\x09\\0\\0\\0ab"); sys.stdout.buffer.flush(); import os; os._exit(0)');
+    const error = await reject(
+      'sys.stdout.buffer.write(b"\\x09\\0\\0\\0ab"); sys.stdout.buffer.flush(); import os; os._exit(0)',
+    );
     expect(error).toMatchObject({ code: 'WORKER_EXITED', exitCode: 0 });
   });
 });

@@ -43,7 +43,18 @@ async function spawnEcho() {
 describe('a script of version 1.4', () => {
   test('echoes every value that MessagePack has', async () => {
     const { synapse } = await spawnEcho();
-    const values = [null, true, false, 0, -1, 2 ** 40, 1.5, 'snake 🐍', [1, [2]], { a: { b: 'c' } }];
+    const values = [
+      null,
+      true,
+      false,
+      0,
+      -1,
+      2 ** 40,
+      1.5,
+      'snake 🐍',
+      [1, [2]],
+      { a: { b: 'c' } },
+    ];
     for (const value of values) expect(await synapse.call(value)).toEqual(value);
     const bytes = await synapse.call<Buffer>(Buffer.from([0, 1, 255]));
     expect([...bytes]).toEqual([0, 1, 255]);

@@ -111,7 +111,8 @@ describe('no Python outlives Node', () => {
 });
 
 describe('Node ends by itself', () => {
-  const QUIET = 'from synapse import handler\nimport time\n\n@handler\ndef wait(s):\n    time.sleep(s)\n    return "waited"\n';
+  const QUIET =
+    'from synapse import handler\nimport time\n\n@handler\ndef wait(s):\n    time.sleep(s)\n    return "waited"\n';
 
   test('after dispose', async () => {
     const folder = createFolder({ 'main.py': QUIET });

@@ -97,9 +97,8 @@ describe('invoke', () => {
     expect(synapse.handlers()).toEqual(
       expect.arrayContaining(['add', 'text.upper', 'main', 'fail', 'names', 'gone', 'call_id']),
     );
-    const [before, first, second, after] = await synapse.invoke<[string[], boolean, boolean, string[]]>(
-      'names',
-    );
+    const [before, first, second, after] =
+      await synapse.invoke<[string[], boolean, boolean, string[]]>('names');
     expect([first, second]).toEqual([true, false]);
     expect(before).toContain('gone');
     expect(after).not.toContain('gone');
@@ -173,7 +172,8 @@ describe('an exception', () => {
 });
 
 describe('module:function', () => {
-  const MODULE = 'def greet(message):\n    return "hello " + message\n\nasync def later(message):\n    return message\n';
+  const MODULE =
+    'def greet(message):\n    return "hello " + message\n\nasync def later(message):\n    return message\n';
 
   test('one function gets every message, sync or async', async () => {
     const folder = createFolder({ 'greeter.py': MODULE });

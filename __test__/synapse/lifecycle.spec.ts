@@ -54,10 +54,7 @@ const MODULE = `
 describe('a worker that dies', () => {
   test('settles its calls with how it died and its last words', async () => {
     const synapse = await spawnModule(MODULE);
-    const calls = await Promise.allSettled([
-      synapse.invoke('leave', [3]),
-      synapse.invoke('pid'),
-    ]);
+    const calls = await Promise.allSettled([synapse.invoke('leave', [3]), synapse.invoke('pid')]);
     expect(calls[0]).toMatchObject({
       status: 'rejected',
       reason: {
@@ -326,9 +323,9 @@ describe('a deadline', () => {
     setTimeout(() => controller.abort(new Error('enough')), 20);
     await expect(call).rejects.toThrow('enough');
     const reason = { any: 'value' };
-    await expect(
-      synapse.invoke('pid', [], { signal: AbortSignal.abort(reason) }),
-    ).rejects.toBe(reason);
+    await expect(synapse.invoke('pid', [], { signal: AbortSignal.abort(reason) })).rejects.toBe(
+      reason,
+    );
     expect(await synapse.invoke('pid')).toEqual(expect.any(Number));
   });
 });

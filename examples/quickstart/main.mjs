@@ -17,11 +17,15 @@ const synapse = new Synapse();
 synapse.on('setup', ({ phase, text }) => console.log(`  [${phase}] ${text}`));
 synapse.on('log', ({ stream, text }) => console.log(`  [python ${stream}] ${text.trimEnd()}`));
 
-await step('spawn (makes .venv the first time, and only then)', () => synapse.spawn(folder, 'main'));
+await step('spawn (makes .venv the first time, and only then)', () =>
+  synapse.spawn(folder, 'main'),
+);
 console.log('  handlers:', synapse.handlers().join(', '));
 
 console.log(await step('call', () => synapse.call({ foo: 'bar' })));
-console.log(await step('invoke summarize', () => synapse.invoke('summarize', [[3, 1, 4, 1, 5, 9, 2, 6]])));
+console.log(
+  await step('invoke summarize', () => synapse.invoke('summarize', [[3, 1, 4, 1, 5, 9, 2, 6]])),
+);
 
 const python = synapse.api();
 console.log(await step('invoke text.upper', () => python.text.upper('himalaya')));
