@@ -53,10 +53,16 @@ class Inbox:
         """Notes credit for a stream, also for one that has not begun."""
         self.credits[call] = self.credits.get(call, 0) + more
 
-    def wait(self) -> None:
-        """Waits until something has come, or `wake` is called."""
+    def listen(self) -> None:
+        """From now on a `wake` ends the next `wait`, however early it comes.
+
+        To be called before looking at what `wake` reports.
+        """
         if self._wake_read < 0:
             self._wake_read, self._wake_write = os.pipe()
+
+    def wait(self) -> None:
+        """Waits until something has come, or `wake` is called."""
         descriptor = self._worker.config.data_in
         ready, _, _ = select((descriptor, self._wake_read), (), ())
         if self._wake_read in ready:

@@ -333,6 +333,7 @@ class Serial:
 
     def _await_credit(self, call: int) -> None:
         inbox, worker = self._inbox, self._worker
+        inbox.listen()
         while True:
             inbox.take()
             if inbox.credits.get(call, 0) > 0 or worker.is_cancelled(call):
