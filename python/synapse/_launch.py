@@ -13,8 +13,12 @@ def _main() -> None:
         del sys.path[0]
     # In front while our own modules load; `boot` moves it behind the user's directories.
     sys.path.insert(0, package)
+    # PYTHONDONTWRITEBYTECODE is meant for the user's code. Compiling ours at every start would take
+    # longer than all the rest of the start.
+    unwanted, sys.dont_write_bytecode = sys.dont_write_bytecode, False
     from synapse._worker.boot import boot
 
+    sys.dont_write_bytecode = unwanted
     boot(sys.argv[1], package)
 
 

@@ -13,7 +13,7 @@ use crate::time::Time;
 /// How much work may wait in the pipe.
 const AHEAD: Duration = Duration::from_millis(1);
 /// The largest window, in calls.
-const MAX: u32 = 512;
+const MAX: u32 = 2048;
 /// Weight of a new sample.
 const WEIGHT: f64 = 0.3;
 

@@ -179,6 +179,8 @@ def _serve(worker: Worker, watchdog: Watchdog, interrupter: Interrupter, streams
         return _exited(worker, error)
     except BaseException as error:
         return _fault(worker, "start", error)
+    # As in `_launch`: what follows is our own code again.
+    unwanted, sys.dont_write_bytecode = sys.dont_write_bytecode, False
     from synapse._worker.calls import Calls
 
     calls = Calls(worker)
@@ -196,6 +198,7 @@ def _serve(worker: Worker, watchdog: Watchdog, interrupter: Interrupter, streams
         from synapse._worker.serial import Serial
 
         server = Serial(worker, calls, watchdog, interrupter, hooks)
+    sys.dont_write_bytecode = unwanted
     interrupter.install()
     streams.capture_logging()
     say_hello(worker, calls.handlers)
