@@ -1,10 +1,20 @@
 /**
  * The hot path: calls become frames here, and answers become values. One native call carries all
- * calls of a tick; answers come back as numbers in a table (`wire/table.ts`).
+ * calls of a tick; answers come back as numbers in a table (`wire/table.ts`). Callbacks, which go the
+ * other way, take the same road (`callbacks/server.ts`).
  */
 
+import {
+  CallbackServer,
+  FunctionTable,
+  type HostHandlers,
+  writeAnswer,
+  writeAsked,
+  writeEnd,
+} from './callbacks/index.js';
 import { Decoder, EncodeFailure, Writer } from './codec/index.js';
 import {
+  DisposedError,
   fromCodec,
   fromFailure,
   fromPython,
@@ -12,7 +22,9 @@ import {
   ProtocolError,
   type PythonErrorMap,
   type SynapseError,
+  WorkerExitedError,
 } from './errors/index.js';
+import type { WorkerExit } from './events.js';
 import { guardExit, releaseExit } from './exit.js';
 import { Link } from './link.js';
 import { createEngine, type NativeEngine } from './native.js';
@@ -79,6 +91,10 @@ export class Engine {
   readonly #links = new Map<number, Link>();
   readonly #config: NativeConfig;
   readonly #decoder: Decoder;
+  readonly #functions = new FunctionTable();
+  readonly #callbacks: CallbackServer;
+  /** The worker whose bytes are being read. */
+  #reading = 0;
   #writer: Writer;
   #flushing = false;
   #wakeAt = Number.POSITIVE_INFINITY;
@@ -89,11 +105,32 @@ export class Engine {
   /** Its `then` costs a third of `queueMicrotask`, which makes an async resource of each task. */
   readonly #turn = Promise.resolve();
 
-  /** @param observer told of everything but answers; called on this thread, never during a call */
-  constructor(config: NativeConfig, observer: (event: EngineEvent) => void) {
+  /**
+   * @param handlers what Python may call
+   * @param observer told of everything but answers; called on this thread, never during a call
+   */
+  constructor(
+    config: NativeConfig,
+    handlers: HostHandlers,
+    observer: (event: EngineEvent) => void,
+  ) {
     this.#config = config;
     this.#observer = observer;
-    this.#decoder = new Decoder({ depth: config.depthLimit });
+    this.#decoder = new Decoder({
+      depth: config.depthLimit,
+      extension: (type, data) => this.#functions.decode(type, data),
+    });
+    this.#callbacks = new CallbackServer(handlers, this.#functions, {
+      send: (asked, kind, value) => {
+        const refusal = writeAnswer(this.#writer, this.#functions, asked, kind, value);
+        if (refusal === undefined) this.#sendSoon();
+        return refusal;
+      },
+      end: (asked) => {
+        writeEnd(this.#writer, asked);
+        this.#sendSoon();
+      },
+    });
     this.#writer = this.#createWriter();
     this.#native = createEngine(this.#table, () => {
       this.#native.poll();
@@ -141,6 +178,7 @@ export class Engine {
 
   /** Rejects all calls and stops all workers; `stopped` follows. */
   stop(): void {
+    this.#callbacks.close(new DisposedError('DISPOSED', 'the instance was disposed of'));
     this.#submit();
     this.#native.stop();
     this.#settle(undefined, false);
@@ -170,7 +208,11 @@ export class Engine {
   }
 
   #createWriter(): Writer {
-    return new Writer({ depth: this.#config.depthLimit, bytes: this.#config.frameLimit - 64 });
+    return new Writer({
+      depth: this.#config.depthLimit,
+      bytes: this.#config.frameLimit - 64,
+      extension: (value) => this.#functions.encode(value),
+    });
   }
 
   /** Appends the call to this tick's frames; answers why it cannot, if it cannot. */
@@ -186,14 +228,23 @@ export class Engine {
     try {
       let flags = target.credit === 0 ? target.form : target.form | header.STREAM;
       if (options !== undefined) this.#writeOptions(options, target.credit);
+      const asked = this.#callbacks.open === 0 ? undefined : this.#callbacks.current();
+      if (asked !== undefined) writeAsked(writer, asked);
       const start = writer.position;
       writer.reserve(header.HEADER_LENGTH);
       writer.position = start + header.HEADER_LENGTH;
-      if (options?.metadata !== undefined) {
+      if (asked !== undefined) {
+        flags |= header.EXTRAS | header.NESTED;
+        writer.encode({ callback: asked.id, metadata: options?.metadata });
+      } else if (options?.metadata !== undefined) {
         flags |= header.EXTRAS;
         writer.encode({ metadata: options.metadata });
       }
       writer.encode(target.value);
+      if (this.#functions.hasCollected) {
+        flags |= header.FUNCTIONS;
+        this.#functions.assign(id);
+      }
       header.writeHeader(
         writer.buffer,
         start,
@@ -206,6 +257,7 @@ export class Engine {
       return undefined;
     } catch (cause) {
       writer.position = before;
+      this.#functions.discard();
       if (cause instanceof EncodeFailure) return fromCodec(cause, { handler: target.name });
       throw cause;
     }
@@ -219,7 +271,7 @@ export class Engine {
     const outer = this.#writer;
     this.#writer = this.#createWriter();
     try {
-      const failure = this.#encode(id, target, options);
+      const failure = this.#functions.apart(() => this.#encode(id, target, options));
       if (failure === undefined) {
         this.#native.submit(this.#writer.buffer, this.#writer.position);
         // What that settled is taken with the next answer: this code may run inside a value.
@@ -268,8 +320,20 @@ export class Engine {
       signal.addEventListener('abort', abort, { once: true });
       call.release = () => signal.removeEventListener('abort', abort);
     }
+    if (this.#functions.size > 0 && this.#functions.carries(id)) {
+      const unlisten = call.release;
+      call.release = () => {
+        unlisten?.();
+        this.#functions.settled(id);
+      };
+    }
     this.#pending.add(id, call);
     if (this.#pending.size === 1 && !this.#referenced) this.#hold();
+    this.#sendSoon();
+  }
+
+  /** What has been written goes out when this tick ends, or now if it is much. */
+  #sendSoon(): void {
     if (this.#writer.position >= FLUSH_BYTES) this.#submit();
     else if (!this.#flushing) {
       this.#flushing = true;
@@ -328,7 +392,10 @@ export class Engine {
   ): void {
     const isPart = kind === table.ITEM || kind === table.PROGRESS;
     const call = isPart ? this.#pending.get(id) : this.#take(id);
-    if (call === undefined) return;
+    if (call === undefined) {
+      if (kind >= table.CALLBACK) this.#ask(id, kind, bytes, start, end, owned);
+      return;
+    }
     const { target } = call;
     if (kind === table.END) {
       call.end?.();
@@ -371,6 +438,26 @@ export class Engine {
     }
   }
 
+  /** Something about a callback. */
+  #ask(id: number, kind: number, bytes: Buffer, start: number, end: number, owned: boolean): void {
+    const worker = this.#reading;
+    const read = (): unknown => this.#decoder.decode(bytes, start, end, owned);
+    switch (kind) {
+      case table.CALLBACK:
+        this.#callbacks.begin(worker, id, read);
+        break;
+      case table.GRANT:
+        this.#callbacks.grant(worker, id, read);
+        break;
+      case table.CANCEL:
+        this.#callbacks.cancel(worker, id);
+        break;
+      case table.RELEASE:
+        this.#functions.release(worker, id);
+        break;
+    }
+  }
+
   #schedule(wake: number): void {
     if (wake === 0) return;
     const at = performance.now() + wake - 1;
@@ -400,6 +487,11 @@ export class Engine {
         case 'worker:exit':
           this.#links.get(event['worker'] as number)?.destroy();
           this.#links.delete(event['worker'] as number);
+          this.#callbacks.exited(event['worker'] as number, workerExited(event));
+          this.#functions.exited(event['worker'] as number);
+          break;
+        case 'placed':
+          this.#functions.placed(event['id'] as number, event['worker'] as number);
           break;
       }
       this.#observer(event);
@@ -414,6 +506,7 @@ export class Engine {
         do {
           const rest = start === 0 ? buffer : buffer.subarray(start);
           this.#native.received(worker, rest, end - start);
+          this.#reading = worker;
           progress.consumed = this.#table[table.CONSUMED] as number;
           progress.need = this.#table[table.NEED] as number;
           this.#settle(rest, owned);
@@ -507,6 +600,13 @@ class StreamedCall implements PendingCall {
   end(): void {
     this.stream.end?.();
   }
+}
+
+/** Why the answer to a callback has nowhere to go. */
+function workerExited(event: EngineEvent): WorkerExitedError {
+  const { worker, code, signal } = event as unknown as WorkerExit;
+  const message = `worker ${worker} is gone: nobody waits for the answer`;
+  return new WorkerExitedError(message, { worker, exitCode: code, signal });
 }
 
 function noop(): void {}

@@ -1,6 +1,12 @@
 /** The public surface. `index.js`, `index.mjs` and their types re-export it by name. */
 
 export type { Api } from './api.js';
+export type {
+  HandlerContext,
+  HandlerRegistration,
+  HostHandler,
+  HostModule,
+} from './callbacks/index.js';
 export { NdArray, ndarray } from './codec/index.js';
 export * from './errors/index.js';
 export type * from './events.js';

@@ -3,7 +3,8 @@
  * call without hashing and makes no garbage; a call that stays out for long is stepped over.
  */
 
-const MAX_ID = 0xffff_ffff;
+/** Callbacks and functions have the ids above. */
+const MAX_ID = 0x7fff_ffff;
 const FIRST_CAPACITY = 256;
 
 /** What waits for answers. */

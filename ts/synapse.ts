@@ -4,6 +4,12 @@ import { EventEmitter } from 'node:events';
 import { join, resolve } from 'node:path';
 import type { Observable } from 'rxjs';
 import { type Api, createApi } from './api.js';
+import {
+  type HandlerRegistration,
+  type HostHandler,
+  HostHandlers,
+  type HostModule,
+} from './callbacks/index.js';
 import { type CallTarget, Engine, type EngineEvent } from './engine.js';
 import {
   DisposedError,
@@ -64,6 +70,7 @@ interface Target {
 export class Synapse extends EventEmitter<SynapseEvents> {
   readonly #defaults: SpawnOptions;
   readonly #logs = new InstanceLogs();
+  readonly #hostHandlers = new HostHandlers();
   #target: Target | undefined;
   /** The dispose that is under way. */
   #disposal: Promise<void> | undefined;
@@ -113,7 +120,9 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     const target: Target = {
       directory: wanted,
       entrypoint,
-      engine: new Engine(config, (event) => this.#observe(target, event, onProgress)),
+      engine: new Engine(config, this.#hostHandlers, (event) =>
+        this.#observe(target, event, onProgress),
+      ),
       callTimeoutMs: config.callTimeoutMs,
       handlers: new Handlers(),
       ready: ready.promise,
@@ -223,6 +232,25 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    */
   api<Module>(): Api<Module> {
     return createApi<Module>((name, args) => this.invoke(name, args));
+  }
+
+  /**
+   * Registers a function that Python calls as `host.getUser(1)`, or an object of functions: with
+   * `handle('market', { DataFetch() {} })` Python calls `host.market.DataFetch()`. It gets Python's
+   * positional arguments and a `HandlerContext`; it returns a value, a promise, or an (async)
+   * iterable, which is a stream. Handlers stay registered when the instance is disposed of.
+   *
+   * @param name 1 to 64 of the characters `A-Z a-z 0-9 _ . -`; begins with a letter or a digit
+   * @returns takes the registration back when disposed of
+   * @throws TypeError if a name makes no sense or is taken
+   */
+  handle(name: string, handler: HostHandler | HostModule): HandlerRegistration {
+    return this.#hostHandlers.add(name, handler);
+  }
+
+  /** Takes back a handler, or all of a module; answers whether there was one. */
+  unhandle(name: string): boolean {
+    return this.#hostHandlers.remove(name);
   }
 
   /** Names of the module's handlers. */

@@ -176,8 +176,9 @@ mod tests {
         fn receive(&mut self, kind: Kind, id: u32) -> Vec<(u32, SettledKind)> {
             self.actions.clear();
             let bytes = Header::bare(kind, id);
+            // After a second: a worker this slow gets no more calls at once than it can run.
             self.engine
-                .received(Time(1), ONE, &bytes, 100, &mut self.actions);
+                .received(Time(1_000_000), ONE, &bytes, 100, &mut self.actions);
             let entries = self.actions.settled.iter();
             entries.map(|entry| (entry.call.0, entry.kind)).collect()
         }

@@ -7,6 +7,14 @@ const COUNTED = 8;
 
 /** A call. */
 export const KIND_REQUEST = 0x02;
+/** The answer to a callback. */
+export const KIND_RESPONSE = 0x03;
+/** What a handler that Python called threw. */
+export const KIND_ERROR = 0x04;
+/** An item of the answer to a callback. */
+export const KIND_ITEM = 0x05;
+/** The end of the answer to a callback. */
+export const KIND_END = 0x06;
 /**
  * Options of the request that follows. Between facade and engine only, never on the wire:
  * f64 deadline in ms from now (0 for none), i32 priority, u32 worker (0 for any), u32 flags, u32 credit
@@ -15,6 +23,12 @@ export const KIND_REQUEST = 0x02;
 export const KIND_OPTIONS = 0xf0;
 /** Bytes of an options record after its header. */
 export const OPTIONS_LENGTH = 24;
+/**
+ * The worker that the next frame is about, in the place of the id. Between facade and engine only.
+ * Before an answer to a callback nothing follows; before a request the callback (u32) on whose behalf
+ * the call is made.
+ */
+export const KIND_WORKER = 0xf1;
 /** Options flag: the call may be run again if a worker dies with it. */
 export const OPTION_IDEMPOTENT = 1;
 
@@ -31,6 +45,12 @@ export const EXTRAS = 4;
 
 /** Request flag: the caller takes a stream. */
 export const STREAM = 8;
+
+/** Request flag: a callback waits for the call; the extras name it. */
+export const NESTED = 16;
+
+/** Request flag: the arguments hold functions. */
+export const FUNCTIONS = 32;
 
 /** The handler number that means "the default handler". */
 export const DEFAULT_HANDLER = 0xffff;

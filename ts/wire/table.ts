@@ -15,7 +15,7 @@ export const NEED = 3;
 export const WAKE = 4;
 /** Where the settled calls begin. */
 export const ENTRIES = 8;
-/** Numbers an entry: id, kind, start, end. */
+/** Numbers an entry: id, kind, start, end. From {@link CALLBACK} on the id is that of no call. */
 export const ENTRY = 4;
 
 /** Flag: events wait to be taken. */
@@ -34,6 +34,15 @@ export const ITEM = 3;
 export const END = 4;
 /** Kind: how far a call is; more will come. */
 export const PROGRESS = 5;
+
+/** Kind: a callback of Python. The id is its number. */
+export const CALLBACK = 6;
+/** Kind: Python takes more items of the answer to a callback. */
+export const GRANT = 7;
+/** Kind: Python does not want the answer to a callback any more. */
+export const CANCEL = 8;
+/** Kind: Python does not need a function any more. The id is the function's. */
+export const RELEASE = 9;
 
 /** Calls that one native call settles at most. */
 const CAPACITY = 1024;

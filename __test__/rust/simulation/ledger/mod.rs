@@ -551,7 +551,8 @@ impl Ledger {
             Event::Handlers { .. }
             | Event::WorkerReady { .. }
             | Event::Log { .. }
-            | Event::Heartbeat { .. } => {}
+            | Event::Heartbeat { .. }
+            | Event::Placed { .. } => {}
         }
         Ok(())
     }

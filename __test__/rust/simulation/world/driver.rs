@@ -179,5 +179,6 @@ fn name_of(event: &Event) -> &'static str {
         Event::Handlers { .. } => "handlers",
         Event::Log { .. } => "log",
         Event::Heartbeat { .. } => "heartbeat",
+        Event::Placed { .. } => "placed",
     }
 }

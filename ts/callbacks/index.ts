@@ -1,0 +1,12 @@
+/** Callbacks: Python calls Node. */
+
+export type { HandlerContext } from './context.js';
+export { FunctionTable } from './functions.js';
+export { writeAnswer, writeAsked, writeEnd } from './outgoing.js';
+export {
+  type HandlerRegistration,
+  type HostHandler,
+  HostHandlers,
+  type HostModule,
+} from './registry.js';
+export { type AnswerKind, type Asked, type CallbackLink, CallbackServer } from './server.js';

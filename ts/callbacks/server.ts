@@ -1,0 +1,261 @@
+/**
+ * Serves the callbacks of one target: runs handlers and sends what they return. Every callback gets
+ * exactly one answer, unless nobody waits for it any more.
+ */
+
+import type { SynapseError } from '../errors/index.js';
+import { currentOwner, LazyContext, runFor } from './context.js';
+import { describeRefusal, describeThrown, type HostFailure, withoutData } from './failure.js';
+import type { FunctionTable, PassedFunction } from './functions.js';
+import { abandon, isThenable, step, type Walk, walkOf } from './iterate.js';
+import type { HostHandler, HostHandlers } from './registry.js';
+import { route } from './routing.js';
+
+/** How an answer goes out. */
+export interface CallbackLink {
+  /** Sends a value in answer to a callback; tells why it cannot cross, if it cannot. */
+  send(asked: Asked, kind: AnswerKind, value: unknown): SynapseError | undefined;
+  /** Ends the stream that answers a callback. */
+  end(asked: Asked): void;
+}
+
+/** What an answer with a value is. */
+export type AnswerKind = 'response' | 'item' | 'error';
+
+/** Which callback. */
+export interface Asked {
+  readonly worker: number;
+  readonly id: number;
+}
+
+/** A callback that has not been answered. */
+interface Served extends Asked {
+  readonly server: CallbackServer;
+  readonly context: LazyContext;
+  /** Items that may be sent; undefined if the caller takes no stream. */
+  credit: number | undefined;
+  walk: Walk | undefined;
+  /** Lets a stream that waits for credit go on. */
+  resume: (() => void) | undefined;
+}
+
+/** The callbacks of one target. */
+export class CallbackServer {
+  readonly #handlers: HostHandlers;
+  readonly #functions: FunctionTable;
+  readonly #link: CallbackLink;
+  readonly #workers = new Map<number, Map<number, Served>>();
+  #open = 0;
+
+  constructor(handlers: HostHandlers, functions: FunctionTable, link: CallbackLink) {
+    this.#handlers = handlers;
+    this.#functions = functions;
+    this.#link = link;
+  }
+
+  /** Callbacks that are not answered. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** The callback on whose behalf the current code runs, if that still waits. */
+  current(): Asked | undefined {
+    const owner = currentOwner() as Served | undefined;
+    return owner?.server === this && this.#isOpen(owner) ? owner : undefined;
+  }
+
+  /**
+   * Python calls.
+   *
+   * @param read decodes the payload; what it throws is told to Python
+   */
+  begin(worker: number, id: number, read: () => unknown): void {
+    let request: CallbackRequest;
+    let unreadable: unknown;
+    try {
+      request = read() as CallbackRequest;
+    } catch (cause) {
+      [request, unreadable] = [{ args: [] }, cause];
+    }
+    const { name, function: reference, args, kwargs, call, credit } = request;
+    const served: Served = {
+      server: this,
+      worker,
+      id,
+      context: new LazyContext(worker, call, kwargs ?? {}),
+      credit,
+      walk: undefined,
+      resume: undefined,
+    };
+    this.#add(served);
+    let answer: unknown;
+    try {
+      if (unreadable !== undefined) throw unreadable;
+      answer =
+        reference === undefined
+          ? this.#call(served, String(name), args)
+          : this.#callFunction(served, reference, args);
+    } catch (thrown) {
+      this.#fail(served, describeThrown(thrown));
+      return;
+    }
+    if (isThenable(answer)) {
+      answer.then(
+        (value) => this.#answer(served, value),
+        (thrown: unknown) => this.#fail(served, describeThrown(thrown)),
+      );
+    } else {
+      this.#answer(served, answer);
+    }
+  }
+
+  /** Python takes more items: as many as `read` decodes. */
+  grant(worker: number, id: number, read: () => unknown): void {
+    const served = this.#workers.get(worker)?.get(id);
+    if (served?.credit === undefined) return;
+    served.credit += Number(read());
+    served.resume?.();
+  }
+
+  /** Python does not want the answer any more. */
+  cancel(worker: number, id: number): void {
+    const served = this.#workers.get(worker)?.get(id);
+    if (served !== undefined) this.#abort(served, undefined);
+  }
+
+  /** A worker is gone. */
+  exited(worker: number, reason: unknown): void {
+    for (const served of this.#workers.get(worker)?.values() ?? []) this.#abort(served, reason);
+  }
+
+  /** Every worker goes. */
+  close(reason: unknown): void {
+    for (const worker of this.#workers.keys()) this.exited(worker, reason);
+  }
+
+  #call(served: Served, name: string, args: readonly unknown[]): unknown {
+    const handler =
+      this.#handlers.get(name) ?? this.#handlers.get(route(this.#handlers.names(), name));
+    const { run, receiver } = handler as { run: HostHandler; receiver: unknown };
+    // The context comes behind what the handler declares, however few arguments Python gives.
+    const given = [...args];
+    while (given.length < run.length - 1) given.push(undefined);
+    return runFor(served, () => run.apply(receiver, [...given, served.context]));
+  }
+
+  #callFunction(served: Served, reference: number, args: readonly unknown[]): unknown {
+    const run: PassedFunction | undefined = this.#functions.find(served.worker, reference);
+    if (run === undefined) throw new ReferenceError('the function was released');
+    const { kwargs } = served.context;
+    const given = Object.keys(kwargs).length === 0 ? args : [...args, kwargs];
+    return runFor(served, () => run(...given));
+  }
+
+  #answer(served: Served, value: unknown): void {
+    let walk: Walk | undefined;
+    try {
+      walk = walkOf(value);
+    } catch (thrown) {
+      this.#fail(served, describeThrown(thrown));
+      return;
+    }
+    if (walk === undefined) this.#finish(served, value);
+    else if (!this.#isOpen(served)) abandon(walk);
+    else {
+      served.walk = walk;
+      const sending =
+        served.credit === undefined ? this.#collect(served, walk) : this.#stream(served, walk);
+      sending.catch((thrown: unknown) => this.#fail(served, describeThrown(thrown)));
+    }
+  }
+
+  /** Sends the items of a stream at the pace of its consumer. */
+  async #stream(served: Served, walk: Walk): Promise<void> {
+    for (;;) {
+      while (served.credit === 0) {
+        await new Promise<void>((resolve) => {
+          served.resume = resolve;
+        });
+      }
+      if (!this.#isOpen(served)) return;
+      const next = runFor(served, () => step(walk));
+      const { done, value } = next instanceof Promise ? await next : next;
+      if (!this.#isOpen(served)) return;
+      if (done) {
+        this.#remove(served);
+        this.#link.end(served);
+        return;
+      }
+      (served.credit as number)--;
+      const refusal = this.#link.send(served, 'item', value);
+      if (refusal !== undefined) {
+        abandon(walk);
+        this.#fail(served, describeRefusal(refusal));
+        return;
+      }
+    }
+  }
+
+  /** A stream for a caller that wants one value. */
+  async #collect(served: Served, walk: Walk): Promise<void> {
+    const items: unknown[] = [];
+    while (this.#isOpen(served)) {
+      const next = runFor(served, () => step(walk));
+      const { done, value } = next instanceof Promise ? await next : next;
+      if (done) return this.#finish(served, items);
+      items.push(value);
+    }
+  }
+
+  #finish(served: Served, value: unknown): void {
+    if (!this.#isOpen(served)) return;
+    const refusal = this.#link.send(served, 'response', value);
+    if (refusal === undefined) this.#remove(served);
+    else this.#fail(served, describeRefusal(refusal));
+  }
+
+  #fail(served: Served, failure: HostFailure): void {
+    // What fails for nobody goes nowhere.
+    if (!this.#isOpen(served)) return;
+    this.#remove(served);
+    if (this.#link.send(served, 'error', failure) !== undefined) {
+      this.#link.send(served, 'error', withoutData(failure));
+    }
+  }
+
+  #abort(served: Served, reason: unknown): void {
+    this.#remove(served);
+    served.context.abort(reason);
+    if (served.walk !== undefined) abandon(served.walk);
+    served.credit = 1;
+    served.resume?.();
+  }
+
+  #isOpen(served: Served): boolean {
+    return this.#workers.get(served.worker)?.get(served.id) === served;
+  }
+
+  #add(served: Served): void {
+    const { worker, id } = served;
+    const known = this.#workers.get(worker);
+    if (known === undefined) this.#workers.set(worker, new Map([[id, served]]));
+    else known.set(id, served);
+    this.#open++;
+  }
+
+  #remove(served: Served): void {
+    const known = this.#workers.get(served.worker);
+    if (known?.delete(served.id)) this.#open--;
+    if (known?.size === 0) this.#workers.delete(served.worker);
+  }
+}
+
+/** The payload of a callback. See docs/protocol.md. */
+interface CallbackRequest {
+  readonly name?: string;
+  readonly function?: number;
+  readonly args: readonly unknown[];
+  readonly kwargs?: Readonly<Record<string, unknown>>;
+  readonly call?: number;
+  readonly credit?: number;
+}
