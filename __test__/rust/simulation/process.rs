@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use synapse::ids::CallId;
 use synapse::protocol::header::{Header, Kind, LEN};
 use synapse::protocol::message::Mode;
+use synapse::protocol::stdio;
 
 /// The handlers that there are.
 pub(crate) const HANDLERS: [&str; 3] = ["add", "main", "rare"];
@@ -199,12 +200,24 @@ pub(crate) fn answers(mode: Mode, bytes: &[u8]) -> Vec<Option<CallId>> {
     let mut rest = bytes;
     let mut found = Vec::new();
     while let Some(prefix) = rest.first_chunk() {
-        let length = u32::from_le_bytes(*prefix) as usize;
+        let length = u32::from_le_bytes(*prefix);
+        let is_mark = mode == Mode::Stdio && length == stdio::ESCAPE;
+        if is_mark {
+            // Its frame follows, which answers nothing.
+            rest = &rest[4..];
+        }
+        let Some(length) = rest
+            .first_chunk()
+            .map(|prefix| u32::from_le_bytes(*prefix) as usize)
+        else {
+            break;
+        };
         let Some((whole, after)) = rest.split_at_checked(length + 4) else {
             break;
         };
         rest = after;
         match mode {
+            Mode::Stdio if is_mark => {}
             Mode::Stdio => found.push(None),
             Mode::Synapse
                 if [Kind::Response as u8, Kind::Error as u8, Kind::End as u8]

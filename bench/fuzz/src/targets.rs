@@ -196,13 +196,22 @@ impl Run {
         for settled in &self.actions.settled {
             assert!(settled.start <= settled.end && settled.end <= bytes.len());
             let id = settled.call;
-            if let SettledKind::Item | SettledKind::Progress = settled.kind {
-                assert!(
+            match settled.kind {
+                SettledKind::Item | SettledKind::Progress => assert!(
                     !self.settled.contains(&id),
                     "a part of {id}, which was settled"
-                );
-            } else {
-                assert!(self.settled.insert(id), "{id} settled twice");
+                ),
+                SettledKind::Response
+                | SettledKind::Error
+                | SettledKind::Reply
+                | SettledKind::End => {
+                    assert!(self.settled.insert(id), "{id} settled twice");
+                }
+                // About callbacks, whose ids are the worker's.
+                SettledKind::Callback
+                | SettledKind::Grant
+                | SettledKind::Cancel
+                | SettledKind::Release => {}
             }
         }
         for event in &self.actions.events {
