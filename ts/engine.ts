@@ -46,9 +46,8 @@ export interface CallTarget {
   readonly handler: number;
   /** The handler's name for errors. */
   readonly name: string | undefined;
-  /** How `value` holds the arguments: one of the `ARGUMENT…` flags. */
+  /** How the value holds the arguments: one of the `ARGUMENT…` flags. */
   readonly form: number;
-  readonly value: unknown;
   /** Items of a stream that may come before more are granted; 0 for one result. */
   readonly credit: number;
   /** Applied to the result before the caller gets it. */
@@ -145,11 +144,15 @@ export class Engine {
   }
 
   /** Sends a call. Rejects with a `SynapseError`, or with `signal.reason` on abort. */
-  call(target: CallTarget, options: NormalizedCallOptions | undefined): Promise<unknown> {
+  call(
+    target: CallTarget,
+    value: unknown,
+    options: NormalizedCallOptions | undefined,
+  ): Promise<unknown> {
     const { signal } = options ?? {};
     if (signal?.aborted) return Promise.reject(signal.reason);
     const id = this.#pending.nextId();
-    const failure = this.#encode(id, target, options);
+    const failure = this.#encode(id, target, value, options);
     if (failure !== undefined) return Promise.reject(failure);
     const promise = new Promise(capture);
     this.#expect(id, new PromisedCall(target, captured.resolve, captured.reject), signal);
@@ -157,12 +160,17 @@ export class Engine {
   }
 
   /** Sends a call whose answer is a stream. What fails, fails when the stream is consumed. */
-  stream(target: CallTarget, options: NormalizedCallOptions, answer: Answer): StreamLink {
+  stream(
+    target: CallTarget,
+    value: unknown,
+    options: NormalizedCallOptions,
+    answer: Answer,
+  ): StreamLink {
     const { signal } = options;
     const id = this.#pending.nextId();
     if (signal?.aborted) answer.reject(signal.reason);
     else {
-      const failure = this.#encode(id, target, options);
+      const failure = this.#encode(id, target, value, options);
       if (failure !== undefined) answer.fail(() => failure);
       else this.#expect(id, new StreamedCall(target, answer), signal);
     }
@@ -219,10 +227,11 @@ export class Engine {
   #encode(
     id: number,
     target: CallTarget,
+    value: unknown,
     options: NormalizedCallOptions | undefined,
   ): SynapseError | undefined {
     // A getter inside a value may itself call Python: that call gets a writer of its own.
-    if (this.#writer.busy) return this.#encodeApart(id, target, options);
+    if (this.#writer.busy) return this.#encodeApart(id, target, value, options);
     const writer = this.#writer;
     const before = writer.position;
     try {
@@ -240,7 +249,7 @@ export class Engine {
         flags |= header.EXTRAS;
         writer.encode({ metadata: options.metadata });
       }
-      writer.encode(target.value);
+      writer.encode(value);
       if (this.#functions.hasCollected) {
         flags |= header.FUNCTIONS;
         this.#functions.assign(id);
@@ -266,12 +275,13 @@ export class Engine {
   #encodeApart(
     id: number,
     target: CallTarget,
+    value: unknown,
     options: NormalizedCallOptions | undefined,
   ): SynapseError | undefined {
     const outer = this.#writer;
     this.#writer = this.#createWriter();
     try {
-      const failure = this.#functions.apart(() => this.#encode(id, target, options));
+      const failure = this.#functions.apart(() => this.#encode(id, target, value, options));
       if (failure === undefined) {
         this.#native.submit(this.#writer.buffer, this.#writer.position);
         // What that settled is taken with the next answer: this code may run inside a value.

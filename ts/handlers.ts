@@ -1,5 +1,7 @@
 /** The module's handlers, by name and number, as its workers announce them. */
 
+import type { CallTarget } from './engine.js';
+
 /** What a worker says of a handler. See "Hello" in docs/protocol.md. */
 export interface HandlerInfo {
   readonly name: string;
@@ -11,6 +13,8 @@ export interface HandlerInfo {
 /** The table of one target. Numbers are the engine's and never change; names are only added. */
 export class Handlers {
   readonly #numbers = new Map<string, number>();
+  readonly #targets: CallTarget[] = [];
+  #names: readonly string[] = [];
   #infos: readonly HandlerInfo[] = [];
 
   /** Takes a worker's announcement. */
@@ -18,12 +22,25 @@ export class Handlers {
     announced.names.forEach((name, number) => {
       this.#numbers.set(name, number);
     });
+    this.#names = announced.names;
     this.#infos = announced.about;
   }
 
   /** The number of a handler. */
   find(name: string): number | undefined {
     return this.#numbers.get(name);
+  }
+
+  /** What a call of a handler needs to know: made once for each form of arguments. */
+  target(number: number, form: number): CallTarget {
+    const key = number * 4 + form;
+    let target = this.#targets[key];
+    if (target === undefined) {
+      const name = this.#names[number];
+      target = { handler: number, name, form, credit: 0, finish: undefined };
+      this.#targets[key] = target;
+    }
+    return target;
   }
 
   names(): string[] {

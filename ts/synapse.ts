@@ -36,6 +36,15 @@ import { readStats, type Stats, type WorkerInfo } from './stats.js';
 import { PythonStream } from './stream.js';
 import * as header from './wire/header.js';
 
+/** What `call` reaches. */
+const DEFAULT_HANDLER: CallTarget = {
+  handler: header.DEFAULT_HANDLER,
+  name: undefined,
+  form: header.ARGUMENT_VALUE,
+  credit: 0,
+  finish: undefined,
+};
+
 /** Where the Python package lies: beside `dist/`. */
 const SDK_PATH = join(__dirname, '..', 'python');
 
@@ -70,6 +79,11 @@ interface Target {
 export class Synapse extends EventEmitter<SynapseEvents> {
   readonly #defaults: SpawnOptions;
   readonly #logs = new InstanceLogs();
+  /** The same, with its reply parsed as JSON. */
+  readonly #parsed: CallTarget = {
+    ...DEFAULT_HANDLER,
+    finish: (reply) => parseJson(reply, (text) => this.#logs.warn(text)),
+  };
   readonly #hostHandlers = new HostHandlers();
   #target: Target | undefined;
   /** The dispose that is under way. */
@@ -157,18 +171,10 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     input: unknown,
     options?: boolean | (CallOptions & { parseJson?: boolean }),
   ): Promise<Result> {
-    const parse = typeof options === 'object' ? options.parseJson : options;
-    return this.#call<Result>(
-      {
-        handler: header.DEFAULT_HANDLER,
-        name: undefined,
-        form: header.ARGUMENT_VALUE,
-        value: input,
-        credit: 0,
-        finish: parse ? (reply) => parseJson(reply, (text) => this.#logs.warn(text)) : undefined,
-      },
-      typeof options === 'object' ? options : undefined,
-    );
+    if (options === undefined) return this.#call<Result>(DEFAULT_HANDLER, input, undefined);
+    const isRecord = typeof options === 'object';
+    const target = (isRecord ? options.parseJson : options) ? this.#parsed : DEFAULT_HANDLER;
+    return this.#call<Result>(target, input, isRecord ? options : undefined);
   }
 
   /**
@@ -189,10 +195,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     } catch (cause) {
       return Promise.reject(cause);
     }
-    return this.#call<Result>(
-      { handler, name, ...layOut(args), credit: 0, finish: undefined },
-      options,
-    );
+    const { form, value } = layOut(args);
+    return this.#call<Result>(target.handlers.target(handler, form), value, options);
   }
 
   /**
@@ -213,9 +217,10 @@ export class Synapse extends EventEmitter<SynapseEvents> {
       try {
         const handler = findHandler(target, name);
         const credit = PythonStream.firstCredit;
-        const call = { handler, name, ...layOut(args), credit, finish: undefined };
+        const { form, value } = layOut(args);
+        const call = { handler, name, form, credit, finish: undefined };
         const normalized = normalizeCallOptions(callOptions, target.callTimeoutMs);
-        stream.connect(target.engine.stream(call, normalized, stream));
+        stream.connect(target.engine.stream(call, value, normalized, stream));
       } catch (cause) {
         stream.reject(cause);
       }
@@ -311,10 +316,14 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     }
   }
 
-  #call<Result>(call: CallTarget, options: CallOptions | undefined): Promise<Result> {
+  #call<Result>(
+    call: CallTarget,
+    value: unknown,
+    options: CallOptions | undefined,
+  ): Promise<Result> {
     const target = this.#target;
     if (target === undefined || !target.isReady) {
-      return this.#whenReady(() => this.#call<Result>(call, options));
+      return this.#whenReady(() => this.#call<Result>(call, value, options));
     }
     try {
       const { callTimeoutMs } = target;
@@ -323,7 +332,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         options === undefined && callTimeoutMs === null
           ? undefined
           : normalizeCallOptions(options, callTimeoutMs);
-      return target.engine.call(call, normalized) as Promise<Result>;
+      return target.engine.call(call, value, normalized) as Promise<Result>;
     } catch (cause) {
       return Promise.reject(cause);
     }
