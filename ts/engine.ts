@@ -12,6 +12,13 @@ import {
   writeAsked,
   writeEnd,
 } from './callbacks/index.js';
+import {
+  type Answer,
+  type CallTarget,
+  type PendingCall,
+  promiseCall,
+  StreamedCall,
+} from './calls.js';
 import { Decoder, EncodeFailure, Writer } from './codec/index.js';
 import {
   DisposedError,
@@ -38,39 +45,6 @@ import * as table from './wire/table.js';
 export interface EngineEvent {
   readonly type: string;
   readonly [field: string]: unknown;
-}
-
-/** What is to be called, and what becomes of the answer. */
-export interface CallTarget {
-  /** The handler's number in the engine's table of names. */
-  readonly handler: number;
-  /** The handler's name for errors. */
-  readonly name: string | undefined;
-  /** How the value holds the arguments: one of the `ARGUMENT…` flags. */
-  readonly form: number;
-  /** Items of a stream that may come before more are granted; 0 for one result. */
-  readonly credit: number;
-  /** Applied to the result before the caller gets it. */
-  readonly finish: ((result: unknown) => unknown) | undefined;
-}
-
-/** A call that is out: where its answer goes. */
-interface PendingCall extends Answer {
-  readonly target: CallTarget;
-  /** Takes the abort listener off. */
-  release: (() => void) | undefined;
-}
-
-/** Where an answer goes: a promise or a stream. */
-interface Answer {
-  /** The result, or a stream's only item. */
-  resolve(value: unknown): void;
-  /** An error that is made when somebody looks at it. */
-  fail(build: () => unknown): void;
-  /** A reason as it is. */
-  reject(reason: unknown): void;
-  item?(value: unknown, bytes: number): void;
-  end?(): void;
 }
 
 /** Bytes after which a tick's calls are handed over without waiting for its end. */
@@ -154,8 +128,8 @@ export class Engine {
     const id = this.#pending.nextId();
     const failure = this.#encode(id, target, value, options);
     if (failure !== undefined) return Promise.reject(failure);
-    const promise = new Promise(capture);
-    this.#expect(id, new PromisedCall(target, captured.resolve, captured.reject), signal);
+    const { promise, call } = promiseCall(target);
+    this.#expect(id, call, signal);
     return promise;
   }
 
@@ -546,70 +520,8 @@ export class Engine {
   }
 }
 
-/** What `new Promise` hands out; one function for all promises instead of a closure for each. */
-const captured = {
-  resolve: (_value: unknown): void => {},
-  reject: (_reason: unknown): void => {},
-};
-
-function capture(resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
-  captured.resolve = resolve;
-  captured.reject = reject;
-}
-
-/** A call whose answer is a promise. */
-class PromisedCall implements PendingCall {
-  release: (() => void) | undefined = undefined;
-
-  constructor(
-    readonly target: CallTarget,
-    readonly resolve: (value: unknown) => void,
-    readonly reject: (reason: unknown) => void,
-  ) {}
-
-  /**
-   * Rejects with an error that is made where the awaiting function shows in its stack: inside a
-   * reaction of a promise that the call's promise follows. So a stack costs nothing until a call
-   * fails. The extra turn lets the call's promise subscribe before the error is made.
-   */
-  fail(build: () => unknown): void {
-    const turn = Promise.resolve();
-    this.resolve(
-      turn.then(noop).then(() => {
-        throw build();
-      }),
-    );
-  }
-}
-
-/** A call whose answer is a stream. */
-class StreamedCall implements PendingCall {
-  release: (() => void) | undefined = undefined;
-
-  constructor(
-    readonly target: CallTarget,
-    readonly stream: Answer,
-  ) {}
-
-  resolve(value: unknown): void {
-    this.stream.resolve(value);
-  }
-
-  reject(reason: unknown): void {
-    this.stream.reject(reason);
-  }
-
-  fail(build: () => unknown): void {
-    this.stream.fail(build);
-  }
-
-  item(value: unknown, bytes: number): void {
-    this.stream.item?.(value, bytes);
-  }
-
-  end(): void {
-    this.stream.end?.();
-  }
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
 }
 
 /** Why the answer to a callback has nowhere to go. */
@@ -617,10 +529,4 @@ function workerExited(event: EngineEvent): WorkerExitedError {
   const { worker, code, signal } = event as unknown as WorkerExit;
   const message = `worker ${worker} is gone: nobody waits for the answer`;
   return new WorkerExitedError(message, { worker, exitCode: code, signal });
-}
-
-function noop(): void {}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,6 +1,6 @@
 /** The module's handlers, by name and number, as its workers announce them. */
 
-import type { CallTarget } from './engine.js';
+import type { CallTarget } from './calls.js';
 
 /** What a worker says of a handler. See "Hello" in docs/protocol.md. */
 export interface HandlerInfo {

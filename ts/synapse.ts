@@ -10,7 +10,8 @@ import {
   HostHandlers,
   type HostModule,
 } from './callbacks/index.js';
-import { type CallTarget, Engine, type EngineEvent } from './engine.js';
+import type { CallTarget } from './calls.js';
+import { Engine, type EngineEvent } from './engine.js';
 import {
   DisposedError,
   fromFailure,
