@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::environ::dependencies::Wanted;
 use crate::environ::discover::{Interpreter, Search};
+use crate::environ::environment::{EnvironSpec, Environment, identity};
 use crate::environ::error::EnvironError;
 use crate::environ::install::{Job, Tools, install};
 use crate::environ::layout;
 use crate::environ::lock::Lock;
-use crate::environ::prepare::{EnvironSpec, Environment, identity};
 use crate::environ::probe::Probe;
 use crate::environ::progress::{Phase, Progress, tell};
 use crate::environ::stamp::{Expected, Identity, Marker, Origin, Stamp};

@@ -14,6 +14,7 @@
 //! | `stamp` | the record that it is finished, and of what |
 //! | `lock` | one build at a time |
 //! | `install` | uv and pip |
+//! | `environment` | what a module asks for, and what it gets |
 //! | `build`, `prepare` | all of it in order |
 //! | `variables`, `command`, `progress`, `error`, `packages` | what the others use |
 //!
@@ -26,6 +27,7 @@ mod catalogue;
 mod command;
 mod dependencies;
 mod discover;
+mod environment;
 mod error;
 mod install;
 mod layout;
@@ -45,10 +47,11 @@ mod wish;
 
 pub use dependencies::DependencySource;
 pub use discover::{Interpreter, Surroundings, resolve_python};
+pub use environment::{EnvironSpec, Environment};
 pub use error::{Candidate, EnvironError};
 pub use install::Installer;
 pub use packages::Package;
-pub use prepare::{EnvironSpec, Environment, prepare};
+pub use prepare::prepare;
 pub use progress::{Phase, Progress, Step};
 pub use target::{Entry, Lookup, Target};
 pub use variables::{Inherit, Variables, WorkerEnv, worker_env};
