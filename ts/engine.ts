@@ -38,6 +38,7 @@ import { createEngine, type NativeEngine } from './native.js';
 import type { NativeConfig, NormalizedCallOptions } from './options/index.js';
 import { PendingCalls } from './pending.js';
 import type { StreamLink } from './stream.js';
+import { writeExtras } from './wire/extras.js';
 import * as header from './wire/header.js';
 import * as table from './wire/table.js';
 
@@ -218,10 +219,13 @@ export class Engine {
       writer.position = start + header.HEADER_LENGTH;
       if (asked !== undefined) {
         flags |= header.EXTRAS | header.NESTED;
-        writer.encode({ callback: asked.id, metadata: options?.metadata });
-      } else if (options?.metadata !== undefined) {
+        writeExtras(writer, options?.timeout ?? 0, {
+          callback: asked.id,
+          metadata: options?.metadata,
+        });
+      } else if (options !== undefined && (options.timeout > 0 || options.metadata !== undefined)) {
         flags |= header.EXTRAS;
-        writer.encode({ metadata: options.metadata });
+        writeExtras(writer, options.timeout, { metadata: options.metadata });
       }
       writer.encode(value);
       if (this.#functions.hasCollected) {

@@ -38,6 +38,7 @@ const DEFAULTS: NativeConfig = {
   installer: 'auto',
   requirements: null,
   offline: false,
+  hostEnv: process.env,
   env: {},
   inheritEnv: true,
   cwd: null,

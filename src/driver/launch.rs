@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::driver::options::{InheritEnv, Output, SpawnOptions};
 use crate::environ::{
     Entry, EnvironSpec, Environment, Inherit, Installer, Lookup, Progress, Surroundings, Target,
-    Variables, WorkerEnv, worker_env,
+    WorkerEnv, worker_env,
 };
 use crate::error::{ErrorCode, Failure};
 use crate::process::{Launch, OwnerId};
@@ -77,7 +77,10 @@ pub async fn prepare(options: SpawnOptions, progress: &dyn Progress) -> Result<P
         offline: options.offline,
         base_requirements: base_requirements(&options.sdk_path),
         sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
-        surroundings: Surroundings::of_process(),
+        surroundings: Surroundings {
+            variables: options.host_env.iter().collect(),
+            ..Surroundings::of_process()
+        },
     };
     let environment = crate::environ::prepare(&spec, progress).await?;
     Prepared::new(&options, &target, environment)
@@ -156,7 +159,7 @@ impl Prepared {
             InheritEnv::Names(names) => Inherit::Named(names.clone()),
         };
         let variables = worker_env(&WorkerEnv {
-            host: &Variables::of_process(),
+            host: &options.host_env.iter().collect(),
             venv: environment.venv.as_deref(),
             inherit: &inherit,
             wished: &options.env,

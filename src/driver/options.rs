@@ -41,6 +41,7 @@ pub struct SpawnOptions {
     pub installer: String,
     pub requirements: Option<String>,
     pub offline: bool,
+    pub host_env: BTreeMap<String, String>,
     pub env: BTreeMap<String, Option<String>>,
     pub inherit_env: InheritEnv,
     pub cwd: Option<String>,

@@ -182,6 +182,10 @@ impl Engine {
                 if let Some(field) = worker.outbox.get_mut(at + 6..at + 8) {
                     field.copy_from_slice(&number.to_le_bytes());
                 }
+                if let Some(deadline) = call.options.deadline {
+                    let rest = worker.outbox.get_mut(at..).unwrap_or_default();
+                    message::set_remaining(rest, deadline.since(now));
+                }
                 if call.options.credit > 0 {
                     worker
                         .outbox

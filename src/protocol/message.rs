@@ -1,5 +1,7 @@
 //! The payloads that Rust itself reads or writes. User values are none of them.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -112,6 +114,26 @@ pub fn read<'de, T: Deserialize<'de>>(
 /// Nesting that serde may recurse into on any stack we run on, debug builds included.
 const MAX_RUST_DEPTH: u32 = 128;
 
+/// Puts `remaining` right in a request frame that carries it: the call has waited since the frame
+/// was made. It is the first of the extras and a float of 64 bits.
+pub fn set_remaining(frame: &mut [u8], remaining: Duration) {
+    const KEY: &[u8] = b"\xa9remaining\xcb";
+    let is_request = frame.get(4) == Some(&(Kind::Request as u8))
+        && frame
+            .get(5)
+            .is_some_and(|flags| flags & header::EXTRAS != 0);
+    let Some(key) = frame.get_mut(header::LEN + 1..).filter(|_| is_request) else {
+        return;
+    };
+    if !key.starts_with(KEY) {
+        return;
+    }
+    if let Some(number) = key.get_mut(KEY.len()..KEY.len() + 8) {
+        let ms = remaining.as_secs_f64() * 1e3;
+        number.copy_from_slice(&ms.to_be_bytes());
+    }
+}
+
 /// A credit frame: `items` more items of the stream of call `id` may be sent.
 pub fn credit(id: u32, items: u32) -> [u8; header::LEN + 5] {
     let header = Header {
@@ -150,4 +172,39 @@ pub fn frame<T: Serialize>(kind: Kind, id: u32, payload: &T) -> Result<Vec<u8>, 
     bytes.extend_from_slice(&header.to_bytes());
     bytes.extend_from_slice(&body);
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(flags: u8, payload: &[u8]) -> Vec<u8> {
+        let header = Header {
+            payload: u32::try_from(payload.len()).unwrap(),
+            kind: Kind::Request,
+            flags,
+            handler: 0,
+            id: 1,
+        };
+        [&header.to_bytes(), payload].concat()
+    }
+
+    #[test]
+    fn the_remaining_time_is_put_right_only_where_it_is() {
+        let extras = b"\x81\xa9remaining\xcb\x40\x59\0\0\0\0\0\0\x01";
+        let mut frame = request(header::EXTRAS, extras);
+        set_remaining(&mut frame, Duration::from_micros(1_500));
+        assert_eq!(frame[24..32], 1.5_f64.to_be_bytes());
+        assert_eq!(frame[32], 1);
+        for mut other in [
+            request(0, extras),
+            request(header::EXTRAS, b"\x81\xa8metadata\x80\x01"),
+            request(header::EXTRAS, b"\x81\xa9remaining\xcb\x40"),
+            request(header::EXTRAS, b""),
+        ] {
+            let before = other.clone();
+            set_remaining(&mut other, Duration::from_secs(1));
+            assert_eq!(other, before);
+        }
+    }
 }

@@ -35,6 +35,8 @@ export interface NativeConfig {
   readonly installer: InstallerOption;
   readonly requirements: string | null;
   readonly offline: boolean;
+  /** The variables of the thread that calls `spawn`. */
+  readonly hostEnv: Readonly<Record<string, string | undefined>>;
   readonly env: Readonly<Record<string, string>>;
   readonly inheritEnv: boolean | readonly string[];
   readonly cwd: string | null;

@@ -153,6 +153,8 @@ export function normalizeSpawnOptions(
     installer: all.installer,
     requirements: all.requirements,
     offline: all.offline,
+    // Not those of the process: a worker thread has a copy of its own, which it may have changed.
+    hostEnv: process.env,
     env: all.env,
     inheritEnv: all.inheritEnv,
     cwd: all.cwd,
