@@ -8,9 +8,11 @@ const folder = fileURLToPath(new URL('./python', import.meta.url));
 /** Does one thing and says how long it took. */
 async function step(title, action) {
   const start = performance.now();
-  const result = await action();
-  console.log(`${title}: ${(performance.now() - start).toFixed(1)} ms`);
-  return result;
+  try {
+    return await action();
+  } finally {
+    console.log(`${title}: ${(performance.now() - start).toFixed(1)} ms`);
+  }
 }
 
 const synapse = new Synapse();
