@@ -15,6 +15,7 @@ from __future__ import annotations
 from synapse._cancelled import Cancelled
 from synapse._context import Context, context
 from synapse._host import Host, host
+from synapse._host_errors import HandlerNotFound, HostError
 from synapse._protocol.errors import EncodeError
 from synapse._registry import Handler, registry
 from synapse._version import __version__
@@ -23,6 +24,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar, overload
+
+    from synapse._host_call import HostCall
+    from synapse._worker.functions import HostFunction
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 else:
@@ -36,7 +40,11 @@ __all__ = [
     "Cancelled",
     "Context",
     "EncodeError",
+    "HandlerNotFound",
     "Host",
+    "HostCall",
+    "HostError",
+    "HostFunction",
     "__version__",
     "context",
     "handler",
@@ -125,3 +133,16 @@ def on_stop(function: Function) -> Function:
     """Registers a function or coroutine function that runs when the worker ends in good order."""
     registry.stop_hooks.append(function)
     return function
+
+
+def __getattr__(name: str) -> Any:
+    """Loads the classes of calls of the host when somebody asks for them."""
+    if name == "HostCall":
+        from synapse._host_call import HostCall
+
+        return HostCall
+    if name == "HostFunction":
+        from synapse._worker.functions import HostFunction
+
+        return HostFunction
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,31 +7,67 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from synapse._host_call import HostCall
+
+    Starter = Callable[[str, tuple[Any, ...], dict[str, Any]], HostCall]
+
 
 class Host:
     """Node, as Python sees it: every attribute is a handler that can be called by its name."""
 
-    __slots__ = ("_caller",)
+    __slots__ = ("_start",)
 
     def __init__(self) -> None:
-        #: Starts a call of a handler in Node; None while no channel carries callbacks.
-        self._caller: Callable[[str, tuple[Any, ...], dict[str, Any]], Any] | None = None
+        #: Starts a call of a handler in Node; None outside a worker.
+        self._start: Starter | None = None
 
-    def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+    def call(self, name: str, /, *args: Any, **kwargs: Any) -> HostCall:
         """Calls the handler registered in Node as `name`.
 
+        The call is on its way when this returns. What it returns can be awaited, asked for its
+        `result()`, or iterated over if the handler streams.
+
         Raises:
-            RuntimeError: Node has no such handler.
+            RuntimeError: there is no host that could be called now; the message says why.
+            EncodeError: an argument cannot cross.
 
         """
-        if self._caller is None:
-            raise RuntimeError(f'the host has no handler named "{name}"')
-        return self._caller(name, args, kwargs)
+        if self._start is None:
+            raise RuntimeError(
+                f'host.call("{name}") found no host: this code does not run in a Synapse worker'
+            )
+        return self._start(name, args, kwargs)
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def connect(self, start: Starter) -> None:
+        """Sets how calls are started, for the worker."""
+        self._start = start
+
+    def __getattr__(self, name: str) -> HostPath:
         if name.startswith("_"):
             raise AttributeError(name)
-        return lambda *args, **kwargs: self.call(name, *args, **kwargs)
+        return HostPath(self, name)
+
+
+class HostPath:
+    """A name of a handler or of a module of handlers, such as `host.market.DataFetch`."""
+
+    __slots__ = ("_host", "_path")
+
+    def __init__(self, host: Host, path: str) -> None:
+        self._host = host
+        self._path = path
+
+    def __call__(self, *args: Any, **kwargs: Any) -> HostCall:
+        """Calls the handler; see `Host.call`."""
+        return self._host.call(self._path, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> HostPath:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return HostPath(self._host, f"{self._path}.{name}")
+
+    def __repr__(self) -> str:
+        return f"<host.{self._path}>"
 
 
 #: The host of this worker.

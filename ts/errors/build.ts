@@ -3,6 +3,7 @@
 import type { SynapseError, SynapseErrorFields } from './base.js';
 import { EncodeError, ProtocolError } from './classes.js';
 import { isErrorCode } from './codes.js';
+import { hostError } from './host.js';
 import { MAKERS } from './makers.js';
 import { PythonError, type PythonFrame } from './python.js';
 import { Reader } from './reader.js';
@@ -92,15 +93,17 @@ function make(code: string, message: string, reader: Reader, origin: Origin): Sy
 function python(failure: PythonErrorMap, fields: SynapseErrorFields): PythonError {
   const reader = new Reader(failure);
   const cause = reader.record('cause');
+  const type = reader.text('type');
+  const data = reader.record('data');
   return new PythonError(reader.text('message') ?? '', {
     ...fields,
-    cause: fields.cause ?? (cause && asCause(cause)),
-    pythonType: reader.text('type'),
+    cause: fields.cause ?? hostError(type, data && new Reader(data)) ?? (cause && asCause(cause)),
+    pythonType: type,
     mro: reader.texts('mro'),
     traceback: reader.text('traceback'),
     frames: reader.list('frames', frame),
     notes: reader.texts('notes'),
-    data: reader.record('data'),
+    data,
   });
 }
 

@@ -34,6 +34,7 @@ SHUTDOWN = 0x0D
 FAULT = 0x0E
 MARK = 0x0F
 PROGRESS = 0x10
+RELEASE = 0x11
 
 #: Forms of the arguments of a request, the two lowest bits of its flags.
 ONE = 0
@@ -44,8 +45,17 @@ BOTH = 3
 #: Flag of a request: a map precedes the arguments.
 EXTRAS = 4
 
-#: Flag of a request: the caller takes a stream.
+#: Flag of a request or a callback: the caller takes a stream.
 STREAM = 8
+
+#: Flag of a request: a callback waits for it; the extras name which.
+NESTED = 16
+
+#: Flag of a request: the arguments hold function references.
+FUNCTIONS = 32
+
+#: Set in the ids of callbacks and function references, clear in those of calls.
+CALLBACK_ID = 1 << 31
 
 
 def word(kind: int, flags: int = 0, handler: int = 0) -> int:

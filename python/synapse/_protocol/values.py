@@ -26,6 +26,7 @@ TIMESTAMP = -1
 SET = 1
 BIG_INTEGER = 2
 ARRAY = 3
+FUNCTION = 5
 
 #: `array.array` typecodes by numpy's names, and what numpy calls theirs.
 _TYPECODES = {
@@ -241,6 +242,11 @@ def _find_builtin_reducer(kind: type) -> Reducer | None:
 _reducers: dict[type, Reducer] = {}
 
 
+def register(kind: type, reducer: Reducer) -> None:
+    """Sets the rule for a type that only others know."""
+    _reducers[kind] = reducer
+
+
 # ----------------------------------------------------------------------------------------- inwards
 
 
@@ -385,3 +391,8 @@ _revivers: dict[int, Callable[[bytes, Unpack], Any]] = {
     BIG_INTEGER: _revive_integer,
     ARRAY: _revive_array,
 }
+
+
+def register_extension(code: int, reviver: Callable[[bytes, Unpack], Any]) -> None:
+    """Sets what becomes of an extension type that only others know."""
+    _revivers[code] = reviver

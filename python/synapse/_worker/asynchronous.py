@@ -8,7 +8,7 @@ from collections import deque
 from synapse._cancelled import Cancelled
 from synapse._context import provide
 from synapse._protocol.codec import codec
-from synapse._protocol.header import CREDIT, REQUEST
+from synapse._protocol.header import CALLBACK_ID, CREDIT, REQUEST
 from synapse._registry import ASYNC_GENERATOR, COROUTINE
 from synapse._worker.calls import Calls, Request
 from synapse._worker.hooks import Hooks
@@ -21,6 +21,8 @@ from synapse._worker.watchdog import Watchdog
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from synapse._worker.callbacks import Waiting
 
 
 class AsyncWindow:
@@ -64,6 +66,7 @@ class Asynchronous:
         worker.on_cancel = self._on_cancel
         worker.count_calls = lambda: len(self._tasks) + len(self._waiting) + len(self._pool)
         worker.current_call = current_call
+        worker.create_waiting = self._create_waiting
         provide(current_context)
 
     def serve(self) -> None:
@@ -91,6 +94,9 @@ class Asynchronous:
             kind = word & 0xFF
             if kind == REQUEST:
                 self._accept(word, call, payload)
+            elif call & CALLBACK_ID:
+                if self._worker.callbacks is not None:
+                    self._worker.callbacks.deliver(kind, call, payload)
             elif kind == CREDIT:
                 self._grant(call, self._calls.credit(payload))
             else:
@@ -101,7 +107,7 @@ class Asynchronous:
     def _accept(self, word: int, call: int, payload: bytes) -> None:
         if call in self._worker.cancelled:
             self._worker.cancelled.discard(call)
-            self._reply((self._calls.cancelled(call),))
+            self._reply((self._calls.refuse(word, call, payload),))
             return
         request = self._calls.read(word, call, payload)
         if isinstance(request, bytes):
@@ -110,7 +116,7 @@ class Asynchronous:
             self._pool.submit(request)
         else:
             self._windows[call] = AsyncWindow()
-            if len(self._tasks) < self._concurrency:
+            if request.nested or len(self._tasks) < self._concurrency:
                 self._begin(request)
             else:
                 self._waiting.append(request)
@@ -188,6 +194,11 @@ class Asynchronous:
         self._flushing = False
         self._worker.data.flush()
 
+    def _create_waiting(self, worker: Worker) -> Waiting:
+        from synapse._worker.awaiting import LoopWaiting
+
+        return LoopWaiting(worker, self._loop, self._reply)
+
     # ------------------------------------------------------------------------------------- the end
 
     def _on_cancel(self, call: int) -> None:
@@ -219,6 +230,7 @@ class Asynchronous:
     def _stop(self) -> None:
         """Takes no further calls; ends the loop once those that run are over."""
         self._stopping = True
+        self._worker.end_callbacks()
         self._loop.remove_reader(self._worker.config.data_in)
         for request in self._waiting:
             self._reply((self._calls.failure(request.call, Cancelled("the worker stops")),))

@@ -12,6 +12,7 @@ from synapse._protocol.header import FAULT, frame
 from synapse._registry import ASYNC_GENERATOR, COROUTINE, kind_of, registry
 from synapse._worker import signals, watcher
 from synapse._worker.config import Config, parse
+from synapse._worker.connect import connect
 from synapse._worker.hello import say_hello
 from synapse._worker.hooks import Hooks
 from synapse._worker.interrupt import Interrupter
@@ -48,6 +49,7 @@ def boot(text: str, package: str) -> None:
     watchdog.start()
     interrupter = Interrupter(worker, watchdog)
     streams = Streams(worker, watchdog, interrupter)
+    connect(worker, watchdog)
     os.register_at_fork(after_in_child=lambda: _after_fork(worker, streams))
     sys.path.remove(package)
     sys.path[:] = [*_first_directories(config), *sys.path, package]
@@ -207,6 +209,7 @@ def _serve(worker: Worker, watchdog: Watchdog, interrupter: Interrupter, streams
     finally:
         worker.running[0] = 0
         interrupter.finish()
+        worker.end_callbacks()
         try:
             hooks.stop()
         finally:

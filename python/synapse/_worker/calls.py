@@ -16,9 +16,11 @@ from synapse._protocol.header import (
     END,
     ERROR,
     EXTRAS,
+    FUNCTIONS,
     HEADER,
     ITEM,
     KEYWORDS,
+    NESTED,
     ONE,
     POSITIONAL,
     REQUEST,
@@ -45,13 +47,13 @@ LARGE_RESULT = 64 * 1024
 _LATE = frozenset((RESPONSE, ERROR, ITEM, END, SESSION, CREDIT))
 
 _FORM = 3
-_KNOWN_FLAGS = _FORM | EXTRAS | STREAM
+_KNOWN_FLAGS = _FORM | EXTRAS | STREAM | NESTED | FUNCTIONS
 
 
 class Request:
     """A call, with its arguments decoded."""
 
-    __slots__ = ("args", "call", "context", "handler", "kwargs", "stream")
+    __slots__ = ("args", "call", "context", "handler", "kwargs", "nested", "stream")
 
     def __init__(
         self,
@@ -62,6 +64,7 @@ class Request:
         context: Context,
         *,
         stream: bool,
+        nested: bool = False,
     ) -> None:
         self.call = call
         self.handler = handler
@@ -70,6 +73,8 @@ class Request:
         self.context = context
         #: Whether the caller takes a stream.
         self.stream = stream
+        #: Whether a callback of this worker waits for it.
+        self.nested = nested
 
     @property
     def is_generator(self) -> bool:
@@ -112,13 +117,19 @@ class Calls:
         number = request_word >> 16
         handler = self.handlers[number] if number < len(self.handlers) else None
         if handler is None:
+            self._discard(flags, payload)
             return self._not_found(call, number)
         extras: Any = {}
         try:
             if flags & EXTRAS:
                 extras, at = fallback.unpack_from(payload, 0)
                 payload = payload[at:]
-            given = decode(payload)
+            if flags & FUNCTIONS:
+                self._worker.load_callbacks()
+                # The codec in C may refuse what this one takes: a function is decoded once only.
+                given = fallback.unpack(payload)
+            else:
+                given = decode(payload)
         except Malformed as error:
             protocol_error(f"a request that cannot be decoded: {error}")
         except Exception as error:
@@ -135,7 +146,26 @@ class Calls:
         if type(args) not in (list, tuple) or type(kwargs) is not dict or type(extras) is not dict:
             protocol_error(f"a request whose arguments are not of form {form}")
         context = Context(call, extras, monotonic(), self._worker)
-        return Request(call, handler, args, kwargs, context, stream=bool(flags & STREAM))
+        stream, nested = bool(flags & STREAM), bool(flags & NESTED)
+        return Request(call, handler, args, kwargs, context, stream=stream, nested=nested)
+
+    def refuse(self, request_word: int, call: int, payload: bytes) -> bytes:
+        """The error frame for a request that was cancelled before it was read."""
+        self._discard(request_word >> 8 & 0xFF, payload)
+        return self.cancelled(call)
+
+    def _discard(self, flags: int, payload: bytes) -> None:
+        """Releases the functions in a request that is not run."""
+        if not flags & FUNCTIONS:
+            return
+        self._worker.load_callbacks()
+        try:
+            at = fallback.unpack_from(payload, 0)[1] if flags & EXTRAS else 0
+            # They are released by being dropped.
+            fallback.unpack(payload[at:])
+        except Exception:  # noqa: S110
+            # What else is wrong with it is nobody's business any more.
+            pass
 
     def _not_found(self, call: int, number: int) -> bytes:
         from synapse._errors import HANDLER_NOT_FOUND, plain_map

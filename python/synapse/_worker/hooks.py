@@ -28,6 +28,11 @@ class Hooks:
             asyncio.set_event_loop(self._loop)
         return self._loop
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the event loop runs, further up on the stack."""
+        return self._loop is not None and self._loop.is_running()
+
     def complete(self, awaitable: Awaitable[Any]) -> Any:
         """Runs a coroutine to its end; if that is interrupted, its `finally` blocks run first."""
         import asyncio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from queue import Empty, SimpleQueue
-from threading import Condition, RLock, Thread
+from threading import Condition, RLock, Thread, current_thread
 
 from synapse._cancelled import Cancelled
 from synapse._worker.calls import Calls, Request
@@ -16,7 +16,7 @@ from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 #: The call that the current thread or task works for.
@@ -67,6 +67,8 @@ class Pool:
         self._size = size
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
         self._threads: list[Thread] = []
+        #: The threads that run a nested call each.
+        self._helpers: list[Thread] = []
         #: Guards `_open`. Reentrant: a signal handler may cancel while the main thread submits.
         self._lock = RLock()
         #: Calls that have been submitted and are not over.
@@ -79,15 +81,23 @@ class Pool:
 
     def submit(self, request: Request) -> None:
         """Runs a request as soon as a thread is free."""
+        if request.nested:
+            # A thread of this pool may be waiting for it: none can be waited for.
+            with self._lock:
+                self._open[request.call] = Window()
+            self._start(lambda: self._serve_one(request), "synapse-nested", self._helpers)
+            return
         with self._lock:
             self._open[request.call] = Window()
             need = len(self._open) > len(self._threads) < self._size
         self._queue.put(request)
         if need:
-            name = f"synapse-{len(self._threads) + 1}"
-            thread = Thread(target=self._work, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            self._start(self._work, f"synapse-{len(self._threads) + 1}", self._threads)
+
+    def _start(self, work: Callable[[], None], name: str, among: list[Thread]) -> None:
+        thread = Thread(target=work, name=name, daemon=True)
+        among.append(thread)
+        thread.start()
 
     def grant(self, call: int, more: int) -> None:
         """Gives credit to a stream, if it is one of this pool."""
@@ -114,7 +124,7 @@ class Pool:
         self._refuse_waiting()
         for _ in self._threads:
             self._queue.put(None)
-        for thread in self._threads:
+        for thread in (*self._threads, *tuple(self._helpers)):
             thread.join()
 
     def _refuse_waiting(self) -> None:
@@ -137,14 +147,23 @@ class Pool:
             if request is None:
                 hooks.close()
                 return
-            current.set(request)
-            replies = self._run(runner, request)
-            with self._lock:
-                self._open.pop(request.call, None)
-            self._worker.emit_held()
-            self._worker.data.pending += replies
-            self._worker.data.flush()
-            current.set(None)
+            self._serve(runner, request)
+
+    def _serve_one(self, request: Request) -> None:
+        hooks = Hooks(self._worker.registry)
+        self._serve(Runner(hooks, [0], self._interrupter.leave_user_code), request)
+        hooks.close()
+        self._helpers.remove(current_thread())
+
+    def _serve(self, runner: Runner, request: Request) -> None:
+        current.set(request)
+        replies = self._run(runner, request)
+        with self._lock:
+            self._open.pop(request.call, None)
+        self._worker.emit_held()
+        self._worker.data.pending += replies
+        self._worker.data.flush()
+        current.set(None)
 
     def _run(self, runner: Runner, request: Request) -> tuple[Any, ...]:
         """Runs a call to its reply; from then on the thread is not interrupted."""

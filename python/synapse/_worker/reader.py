@@ -47,6 +47,10 @@ class FrameReader:
             self._size //= 4
         return self._cut(self._rest + data if self._rest else data)
 
+    def resume(self, data: bytes) -> list[tuple[int, int, bytes]]:
+        """Takes over what another reader has read and not used; answers the complete frames."""
+        return self._cut(data)
+
     def _cut(self, data: bytes) -> list[tuple[int, int, bytes]]:
         frames = []
         at, end = 0, len(data)

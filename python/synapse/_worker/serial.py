@@ -8,6 +8,8 @@ is rare is in other functions.
 from __future__ import annotations
 
 import os
+import sys
+from _thread import get_ident
 from select import select
 from time import monotonic
 
@@ -15,14 +17,22 @@ from synapse._cancelled import Cancelled
 from synapse._context import Context, provide
 from synapse._protocol.codec import WORTH_LOADING, codec, decode
 from synapse._protocol.errors import Malformed
-from synapse._protocol.header import COUNTED, CREDIT, HEADER, HEADER_SIZE, REQUEST, RESPONSE
+from synapse._protocol.header import (
+    CALLBACK_ID,
+    COUNTED,
+    CREDIT,
+    HEADER,
+    HEADER_SIZE,
+    REQUEST,
+    RESPONSE,
+)
 from synapse._worker.calls import LARGE_RESULT, Calls, Request
 from synapse._worker.hooks import Hooks
 from synapse._worker.inbox import Inbox
 from synapse._worker.interrupt import Interrupter, Wake
 from synapse._worker.large import BIN32_HEAD, is_binary, read_exactly
 from synapse._worker.runner import Runner, driver_codes
-from synapse._worker.state import STOP, WAITING, Worker
+from synapse._worker.state import SHARE, STOP, WAITING, Worker
 from synapse._worker.watchdog import Watchdog
 from synapse._worker.watcher import protocol_error
 
@@ -30,6 +40,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
+
+    from synapse._worker.callbacks import Waiting
+    from synapse._worker.sharing import Sharing
 
 #: Bytes of the first reads. The buffer of a large one costs more than a small call.
 SMALL_READ = 32 * 1024
@@ -60,14 +73,19 @@ class Serial:
         self._calls = calls
         self._watchdog = watchdog
         self._interrupter = interrupter
-        self._runner = Runner(hooks, worker.running)
+        self.hooks = hooks
+        self.runner = Runner(hooks, worker.running)
+        #: The thread that serves.
+        self.main = get_ident()
+        #: What takes over from the loop once the user's code calls the host.
+        self._sharing: Sharing | None = None
         self._inbox = Inbox(worker, calls)
         #: Reads so far, while the codec in C is not loaded.
         self._reads = 0
         #: Whether replies may be waiting behind a call that runs.
         self._bursting = [False]
         #: The request that runs, if it is not one of the plain kind.
-        self._request: Request | None = None
+        self.request: Request | None = None
         #: The context that a plain request last asked for.
         self._plain: Context | None = None
         calls.index(lambda handler: handler.function)
@@ -75,6 +93,7 @@ class Serial:
         watchdog.tasks.append(self._flush_burst)
         worker.on_cancel = self._on_cancel
         worker.checkpoint = interrupter.checkpoint
+        worker.create_waiting = self._create_waiting
         provide(self._context)
 
     # ------------------------------------------------------------------------------- the hot loop
@@ -95,8 +114,13 @@ class Serial:
                 self._consider_codec()
             try:
                 running[0] = WAITING
-                if cancelled and STOP in cancelled:
-                    return
+                if cancelled:
+                    if STOP in cancelled:
+                        return
+                    if SHARE in cancelled:
+                        running[0] = 0
+                        self._serve_shared(rest)
+                        return
                 data = read(descriptor, size)
                 running[0] = 0
             except Wake:
@@ -124,13 +148,17 @@ class Serial:
                 stop = at + 4 + length
                 if stop > end:
                     break
-                if cancelled and (call in cancelled or STOP in cancelled):
+                if cancelled and (call in cancelled or STOP in cancelled or SHARE in cancelled):
                     if STOP in cancelled:
                         flush()
                         return
+                    if SHARE in cancelled:
+                        bursting[0] = False
+                        self._serve_shared(data[at:])
+                        return
                     if word & 0xFF == REQUEST:
                         cancelled.discard(call)
-                        pending.append(self._calls.cancelled(call))
+                        pending.append(self._calls.refuse(word, call, data[at + head : stop]))
                         at = stop
                         continue
                 function = single.get(word)
@@ -169,7 +197,7 @@ class Serial:
                                 pending += (pack_header(length, RESPONSE, call), payload)
                 else:
                     inbox.data, inbox.at = data, stop
-                    self._dispatch(word, call, data[at + head : stop])
+                    self.dispatch(word, call, data[at + head : stop])
                     data, at = inbox.data, inbox.at
                     end = len(data)
                     if inbox.ended:
@@ -184,7 +212,7 @@ class Serial:
             bursting[0] = False
             flush()
             rest = data[at:]
-            if end - at >= head:
+            if end - at >= head and not (cancelled and SHARE in cancelled):
                 if not counted <= length <= greatest:
                     protocol_error(f"a frame of length {length}")
                 if stop - end >= LARGE_FRAME:
@@ -217,7 +245,7 @@ class Serial:
         """The reply for a result that the codec in use refused."""
         if hasattr(result, "__await__") or hasattr(result, "__next__"):
             try:
-                result = self._runner.value(call, result)
+                result = self.runner.value(call, result)
             except BaseException as error:
                 return (self._failure(call, error),)
         return self._calls.success(call, result)
@@ -250,21 +278,23 @@ class Serial:
         if content is None:
             return False
         if call in worker.cancelled:
-            worker.data.send(self._calls.cancelled(call))
+            worker.data.send(self._calls.refuse(request_word, call, content))
             return True
+        # Nothing that was read is left.
+        self._inbox.data, self._inbox.at = b"", 0
         if binary:
             handler = self._calls.handlers[request_word >> 16]
             if handler is not None:
                 context = Context(call, {}, 0.0, worker)
                 self._run(Request(call, handler, (content,), {}, context, stream=False))
         else:
-            self._dispatch(request_word, call, content)
+            self.dispatch(request_word, call, content)
         worker.data.flush()
         return True
 
     # ------------------------------------------------------------------------------ the rare kinds
 
-    def _dispatch(self, frame_word: int, call: int, payload: bytes) -> None:
+    def dispatch(self, frame_word: int, call: int, payload: bytes) -> None:
         """Handles every frame that the hot loop does not."""
         kind = frame_word & 0xFF
         if kind == REQUEST:
@@ -273,20 +303,30 @@ class Serial:
                 self._worker.data.pending.append(request)
             else:
                 self._run(request)
+        elif call & CALLBACK_ID:
+            if self._worker.callbacks is not None:
+                self._worker.callbacks.deliver(kind, call, payload)
         elif kind == CREDIT:
             self._inbox.grant(call, self._calls.credit(payload))
         else:
             self._calls.drop(kind)
 
     def _run(self, request: Request) -> None:
+        """Runs a call of the loop."""
+        self.request = request
+        try:
+            self.execute(request, self.runner)
+        finally:
+            self.request = None
+
+    def execute(self, request: Request, runner: Runner) -> None:
         """Runs a call and adds its reply to what is pending."""
-        worker, runner, call = self._worker, self._runner, request.call
+        worker, call = self._worker, request.call
         pending = worker.data.pending
-        self._request = request
         try:
             result = runner.call(request)
             if request.stream:
-                self._stream(call, runner.items(call, result))
+                self._stream(runner, call, runner.items(call, result))
                 return
             result = runner.value(call, result)
             worker.emit_held()
@@ -295,10 +335,8 @@ class Serial:
             pending.append(self._failure(call, error))
         else:
             pending += replies
-        finally:
-            self._request = None
 
-    def _stream(self, call: int, items: Iterator[Any]) -> None:
+    def _stream(self, runner: Runner, call: int, items: Iterator[Any]) -> None:
         worker, calls, windows = self._worker, self._calls, self._inbox.credits
         pending = worker.data.pending
         due = 0.0
@@ -311,7 +349,7 @@ class Serial:
                 if worker.is_cancelled(call):
                     raise Cancelled("the stream was cancelled")
                 try:
-                    item = self._runner.next(call, items)
+                    item = runner.next(call, items)
                 except StopIteration:
                     break
                 if worker.held:
@@ -335,6 +373,9 @@ class Serial:
         inbox, worker = self._inbox, self._worker
         inbox.listen()
         while True:
+            if self._sharing is not None and self._sharing.is_wanted:
+                self._sharing.await_credit(call)
+                return
             inbox.take()
             if inbox.credits.get(call, 0) > 0 or worker.is_cancelled(call):
                 return
@@ -343,17 +384,58 @@ class Serial:
             worker.data.flush()
             inbox.wait()
 
+    # ------------------------------------------------------------------- once the channel is shared
+
+    def _create_waiting(self, worker: Worker) -> Waiting:
+        from synapse._worker.reentry import SerialWaiting
+        from synapse._worker.sharing import Sharing
+
+        self._sharing = Sharing(worker, self._calls, self._watchdog, self._inbox, self)
+        return SerialWaiting(
+            worker, self._watchdog, self._sharing, wake=self._inbox.wake, main=self.main
+        )
+
+    def _serve_shared(self, unread: bytes) -> None:
+        """Serves until the end, from the moment that the user's code calls the host."""
+        self._worker.load_callbacks()
+        if self._sharing is not None:
+            self._sharing.serve(unread)
+
+    def unread(self) -> bytes:
+        """What the loop has read and not begun, while the main thread runs a call.
+
+        For calls of the plain kind only the loop's own variables tell: it does no work for what may
+        never be asked.
+        """
+        if self.request is not None:
+            return self._inbox.data[self._inbox.at :]
+        frame = sys._current_frames().get(self.main)
+        while frame is not None and frame.f_code is not Serial.serve.__code__:
+            frame = frame.f_back
+        if frame is None:
+            return b""
+        variables = frame.f_locals
+        rest: bytes = variables["data"][variables["stop"] :]
+        return rest
+
     # --------------------------------------------------------------------------- for other threads
 
     def _on_cancel(self, call: int) -> None:
         self._interrupter.interrupt(call)
         self._inbox.wake()
+        if self._sharing is not None:
+            self._sharing.channel.wake()
 
     def _context(self) -> Context | None:
+        if self._sharing is not None and get_ident() != self.main:
+            from synapse._worker.pool import current
+
+            apart = current.get()
+            return None if apart is None else apart.context
         call = self._worker.running[0]
         if call <= 0:
             return None
-        request = self._request
+        request = self.request
         if request is not None and request.call == call:
             return request.context
         if self._plain is None or self._plain.call_id != call:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from synapse._worker.callbacks import Callbacks, Waiting
+
 
 class Holder:
     """A log stream that may hold text back until a line is complete."""
@@ -27,6 +29,9 @@ class Holder:
 
 #: In place of a call's id: the worker has been told to stop.
 STOP = -1
+
+#: In place of a call's id: the loop of a serial worker is to share the channel.
+SHARE = -2
 
 #: In `Worker.running`: nothing runs; the main thread waits for the host.
 WAITING = -1
@@ -43,7 +48,7 @@ class Worker(Backend):
         #: The call that the main thread runs, 0 between calls, or `WAITING`. A list, because a
         #: store into one is the cheapest that the hot loop can make.
         self.running = [0]
-        #: Ids of calls that the host has cancelled, and `STOP`. The hot loop looks at its
+        #: Ids of calls that the host has cancelled, `STOP` and `SHARE`. The hot loop looks at its
         #: truth only. Written by the watcher.
         self.cancelled: set[int] = set()
         #: Ids that had been cancelled when the data channel was last found empty.
@@ -65,6 +70,15 @@ class Worker(Backend):
         self.current_call: Callable[[], int] = lambda: max(self.running[0], 0)
         #: Log streams that hold text back. The hot loop looks at its truth only.
         self.held: list[Holder] = []
+        #: The calls of the host, once there has been one.
+        self.callbacks: Callbacks | None = None
+        #: Makes `callbacks` if it is not there; set by `connect`.
+        self.load_callbacks: Callable[[], Callbacks] = _not_connected
+        #: How the user's code waits for the host, unless another part of the worker reads for it;
+        #: set by the loop that serves.
+        self.create_waiting: Callable[[Worker], Waiting] | None = None
+        #: Whether the worker stops, so that the host cannot be called any more.
+        self.over = False
         #: Set in forked children, where the channels are the parent's.
         self.forked = False
 
@@ -73,6 +87,16 @@ class Worker(Backend):
         self.cancelled.add(call)
         if self.on_cancel is not None:
             self.on_cancel(call)
+        if call == STOP:
+            self.end_callbacks()
+        elif self.callbacks is not None:
+            self.callbacks.cancel_calls_of(call)
+
+    def end_callbacks(self) -> None:
+        """The host does not answer any more: what waits for it is told, and no call is made."""
+        self.over = True
+        if self.callbacks is not None:
+            self.callbacks.close()
 
     def forget_stale(self) -> None:
         """Forgets cancelled ids that did not turn up; to be called when the channel is empty.
@@ -82,7 +106,11 @@ class Worker(Backend):
         """
         cancelled = self.cancelled
         cancelled -= self._stale
-        self._stale = {call for call in tuple(cancelled) if call != STOP}
+        self._stale = {call for call in tuple(cancelled) if call > 0}
+
+    def is_over(self) -> bool:
+        """Whether the host cannot be called any more."""
+        return self.over
 
     def emit_held(self) -> None:
         """Has log streams emit what they hold: output of a call precedes its reply."""
@@ -137,6 +165,10 @@ class Worker(Backend):
             self.data.send(payload)
         else:
             self.control.send(payload)
+
+
+def _not_connected() -> Callbacks:
+    raise RuntimeError("the worker has no host")
 
 
 def _nothing() -> None:

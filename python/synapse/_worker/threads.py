@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from synapse._context import Context, provide
 from synapse._protocol.codec import codec
-from synapse._protocol.header import CREDIT, REQUEST
+from synapse._protocol.header import CALLBACK_ID, CREDIT, REQUEST
 from synapse._worker.calls import Calls
 from synapse._worker.interrupt import Interrupter, Wake
 from synapse._worker.pool import Pool, current
@@ -49,6 +49,7 @@ class Threads:
             if worker.cancelled and self._reader.drained:
                 worker.forget_stale()
         worker.running[0] = 0
+        worker.end_callbacks()
         self._pool.finish(urgent=worker.urgent)
 
     def _dispatch(self, word: int, call: int, payload: bytes) -> None:
@@ -59,6 +60,9 @@ class Threads:
                 self._worker.data.send(request)
             else:
                 self._pool.submit(request)
+        elif call & CALLBACK_ID:
+            if self._worker.callbacks is not None:
+                self._worker.callbacks.deliver(kind, call, payload)
         elif kind == CREDIT:
             self._pool.grant(call, self._calls.credit(payload))
         else:

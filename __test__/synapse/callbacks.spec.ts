@@ -1,0 +1,518 @@
+/** Python calls Node: `host.getUser(1)`, in every mode of a worker. */
+
+import { once } from 'node:events';
+import { describe, expect, test } from '@jest/globals';
+import type { HandlerContext, PythonError, SpawnOptions, Synapse } from '../../ts/index.js';
+import { spawnModule, until } from '../support/modules.js';
+
+/** Handlers that are the same everywhere; `ask` and `later` wait as the mode demands. */
+const COMMON = `
+  import time
+  import threading
+  import synapse
+  from synapse import HostError, HandlerNotFound, context, handler, host
+
+  @handler
+  def wait_for(seconds):
+      time.sleep(seconds)
+
+  @handler
+  def plain(value):
+      return value
+`;
+
+const SYNC = `${COMMON}
+  @handler
+  def ask(name, *args, **kwargs):
+      return host.call(name, *args, **kwargs).result()
+
+  @handler
+  def dotted(value):
+      return host.market.DataFetch(value, limit=2).result()
+
+  @handler
+  def many(count):
+      calls = [host.echo(number) for number in range(count)]
+      return [call.result() for call in reversed(calls)]
+
+  @handler
+  def each(name, limit=None):
+      found = []
+      for item in host.call(name):
+          found.append(item)
+          if limit is not None and len(found) == limit:
+              break
+      return found
+
+  @handler
+  def nest(depth):
+      return ["python", depth, host.deeper(depth - 1).result()] if depth else "bottom"
+
+  @handler
+  def caught(name):
+      try:
+          host.call(name).result()
+      except HandlerNotFound as error:
+          return ["not found", str(error), error.available]
+      except HostError as error:
+          return [str(error), error.name, error.message, error.data, "Error" in error.stack]
+
+  @handler
+  def given_up(name):
+      try:
+          host.call(name).result(timeout=0.05)
+      except TimeoutError as error:
+          return str(error)
+
+  @handler
+  def from_threads(count):
+      results = []
+      def run(number):
+          results.append(host.echo(number).result())
+      threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+      for thread in threads:
+          thread.start()
+      for thread in threads:
+          thread.join()
+      return sorted(results)
+
+  @handler
+  def apply(function, value):
+      return function(value).result()
+
+  kept = []
+
+  @handler
+  def keep(function):
+      kept[:] = [function]
+
+  @handler
+  def use_kept(value):
+      return kept[0](value).result()
+
+  @handler
+  def release_kept():
+      kept[0].release()
+      kept[0].release()
+
+  @handler
+  def forget_kept():
+      kept.clear()
+
+  @handler
+  def send_back(function):
+      return {"same": function}
+`;
+
+const ASYNC = `${COMMON}
+  @handler
+  async def ask(name, *args, **kwargs):
+      return await host.call(name, *args, **kwargs)
+
+  @handler
+  async def dotted(value):
+      return await host.market.DataFetch(value, limit=2)
+
+  @handler
+  async def many(count):
+      calls = [host.echo(number) for number in range(count)]
+      return [await call for call in reversed(calls)]
+
+  @handler
+  async def each(name, limit=None):
+      found = []
+      async for item in host.call(name):
+          found.append(item)
+          if limit is not None and len(found) == limit:
+              break
+      return found
+
+  @handler
+  async def nest(depth):
+      return ["python", depth, await host.deeper(depth - 1)] if depth else "bottom"
+
+  @handler
+  async def caught(name):
+      try:
+          await host.call(name)
+      except HandlerNotFound as error:
+          return ["not found", str(error), error.available]
+      except HostError as error:
+          return [str(error), error.name, error.message, error.data, "Error" in error.stack]
+
+  @handler
+  async def given_up(name):
+      import asyncio
+      try:
+          await asyncio.wait_for(host.call(name), 0.05)
+      except asyncio.TimeoutError:
+          return "TimeoutError"
+
+  @handler
+  def from_threads(count):
+      results = []
+      def run(number):
+          results.append(host.echo(number).result())
+      threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+      for thread in threads:
+          thread.start()
+      for thread in threads:
+          thread.join()
+      return sorted(results)
+
+  @handler
+  async def apply(function, value):
+      return await function(value)
+
+  kept = []
+
+  @handler
+  async def keep(function):
+      kept[:] = [function]
+
+  @handler
+  async def use_kept(value):
+      return await kept[0](value)
+
+  @handler
+  async def release_kept():
+      kept[0].release()
+      kept[0].release()
+
+  @handler
+  async def forget_kept():
+      kept.clear()
+
+  @handler
+  async def send_back(function):
+      return {"same": function}
+`;
+
+const MODES: readonly (readonly [string, string, SpawnOptions])[] = [
+  ['serial', SYNC, { mode: 'serial' }],
+  ['serial with coroutines', ASYNC, { mode: 'serial' }],
+  ['async', ASYNC, { mode: 'async', concurrency: 4 }],
+  ['async with plain functions', SYNC, { mode: 'async', concurrency: 2 }],
+  ['threads', SYNC, { mode: 'threads', concurrency: 2 }],
+  ['threads, one at a time', SYNC, { mode: 'threads', concurrency: 1 }],
+];
+
+/** A promise and the means to settle it. */
+function deferred<Value>(): { promise: Promise<Value>; resolve(value: Value): void } {
+  let resolve!: (value: Value) => void;
+  const promise = new Promise<Value>((yes) => {
+    resolve = yes;
+  });
+  return { promise, resolve };
+}
+
+async function rejection(promise: Promise<unknown>): Promise<PythonError> {
+  return promise.then(
+    () => {
+      throw new Error('it did not reject');
+    },
+    (reason: unknown) => reason as PythonError,
+  );
+}
+
+describe.each(MODES)('%s', (_, source, options) => {
+  const spawn = (): Promise<Synapse> => spawnModule(source, options);
+
+  test('a handler returns a value or a promise', async () => {
+    const synapse = await spawn();
+    synapse.handle('getUser', (id: number) => ({ id, name: 'Ada' }));
+    synapse.handle('slow', async (value: unknown) => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return value;
+    });
+    expect(await synapse.invoke('ask', ['getUser', 7])).toEqual({ id: 7, name: 'Ada' });
+    expect(await synapse.invoke('ask', ['slow', [1, null, 'x']])).toEqual([1, null, 'x']);
+    // Whatever it was before: the worker goes on as usual.
+    expect(await synapse.invoke('plain', [1])).toBe(1);
+    expect(await Promise.all([1, 2, 3].map((n) => synapse.invoke('plain', [n])))).toEqual([
+      1, 2, 3,
+    ]);
+  });
+
+  test('arguments, keyword arguments and the context reach the handler', async () => {
+    const synapse = await spawn();
+    const seen: unknown[] = [];
+    synapse.handle('see', (first: unknown, second: unknown, ctx: HandlerContext) => {
+      const { worker, callId, kwargs, signal } = ctx;
+      seen.push(first, second, worker, typeof callId, kwargs, signal.aborted);
+    });
+    const args = { name: 'see', key: [true] };
+    const { kwargs } = await import('../../ts/index.js');
+    expect(await synapse.invoke('ask', ['see', 1, 'two', kwargs({ key: [true] })])).toBeNull();
+    expect(seen).toEqual([1, 'two', 1, 'number', { key: args.key }, false]);
+  });
+
+  test('a module of handlers is reached by dots, by its end and alone', async () => {
+    const synapse = await spawn();
+    synapse.handle('market', {
+      DataFetch(symbol: string, ctx: HandlerContext) {
+        return [symbol, ctx.kwargs, typeof (this as { DataFetch: unknown }).DataFetch];
+      },
+    });
+    const answer = ['BTC', { limit: 2 }, 'function'];
+    expect(await synapse.invoke('dotted', ['BTC'])).toEqual(answer);
+    expect(await synapse.invoke('ask', ['DataFetch', 'ETH'])).toEqual(['ETH', {}, 'function']);
+    expect(await synapse.invoke('ask', ['market', 'ETH'])).toEqual(['ETH', {}, 'function']);
+  });
+
+  test('hundreds of callbacks at once are not mixed up', async () => {
+    const synapse = await spawn();
+    synapse.handle('echo', async (value: number) => {
+      if (value % 3 === 0) await new Promise((resolve) => setTimeout(resolve, value % 7));
+      return value;
+    });
+    const expected = Array.from({ length: 500 }, (__, index) => 499 - index);
+    expect(await synapse.invoke('many', [500])).toEqual(expected);
+    const all = await Promise.all([1, 2, 3, 4].map(() => synapse.invoke('many', [100])));
+    expect(all).toEqual(Array(4).fill(expected.slice(400)));
+  });
+
+  test('threads of the user may call as well', async () => {
+    const synapse = await spawn();
+    synapse.handle('echo', (value: number) => value * 2);
+    const expected = Array.from({ length: 20 }, (__, index) => index * 2);
+    expect(await synapse.invoke('from_threads', [20])).toEqual(expected);
+    expect(await synapse.invoke('ask', ['echo', 4])).toBe(8);
+    expect(await synapse.invoke('from_threads', [20])).toEqual(expected);
+  });
+
+  test('what a handler yields comes at the pace of Python', async () => {
+    const synapse = await spawn();
+    let produced = 0;
+    let closed = 0;
+    synapse.handle('numbers', function* () {
+      try {
+        for (let index = 0; index < 1000; index++) {
+          produced++;
+          yield index;
+        }
+      } finally {
+        closed++;
+      }
+    });
+    synapse.handle('later', async function* () {
+      try {
+        for (let index = 0; index < 100; index++) {
+          await null;
+          produced++;
+          yield index;
+        }
+      } finally {
+        closed++;
+      }
+    });
+    const all = (count: number): number[] => Array.from({ length: count }, (__, index) => index);
+    expect(await synapse.invoke('each', ['numbers'])).toEqual(all(1000));
+    expect(await synapse.invoke('each', ['later'])).toEqual(all(100));
+    // Without a loop: a list.
+    expect(await synapse.invoke('ask', ['numbers'])).toEqual(all(1000));
+    expect(closed).toBe(3);
+    produced = 0;
+    expect(await synapse.invoke('each', ['numbers', 5])).toEqual(all(5));
+    await until(() => closed === 4);
+    expect(produced).toBeLessThanOrEqual(40);
+    expect(await synapse.invoke('each', ['later', 5])).toEqual(all(5));
+    await until(() => closed === 5);
+  });
+
+  test('values that are iterable stay values, and a value is a stream of one', async () => {
+    const synapse = await spawn();
+    synapse.handle('list', () => [1, 2]);
+    synapse.handle('text', () => 'ab');
+    synapse.handle('set', () => new Set([1]));
+    expect(await synapse.invoke('each', ['list'])).toEqual([[1, 2]]);
+    expect(await synapse.invoke('each', ['text'])).toEqual(['ab']);
+    expect(await synapse.invoke('ask', ['set'])).toEqual(new Set([1]));
+  });
+
+  test('a stream that fails delivers the items before', async () => {
+    const synapse = await spawn();
+    const seen: unknown[] = [];
+    synapse.handle('see', (item: unknown) => seen.push(item));
+    synapse.handle('breaks', function* () {
+      yield 1;
+      throw new RangeError('in the middle');
+    });
+    synapse.handle('bad', function* () {
+      yield 1;
+      yield Symbol('no');
+    });
+    const error = await rejection(synapse.invoke('each', ['breaks']));
+    expect(error).toMatchObject({ pythonType: 'synapse.HostError', data: { name: 'RangeError' } });
+    expect(await rejection(synapse.invoke('each', ['bad']))).toMatchObject({
+      data: { name: 'EncodeError', message: expect.stringContaining('symbol') },
+    });
+  });
+
+  test.each([
+    ['throws', false],
+    ['rejects', true],
+  ])('a handler that %s raises HostError', async (__, later) => {
+    const synapse = await spawn();
+    const fail = (): never => {
+      throw Object.assign(new TypeError('no such user'), { code: 'E_USER', skipped: () => 1 });
+    };
+    synapse.handle('fails', later ? async () => fail() : fail);
+    expect(await synapse.invoke('caught', ['fails'])).toEqual([
+      'TypeError: no such user',
+      'TypeError',
+      'no such user',
+      { code: 'E_USER' },
+      true,
+    ]);
+    // And if Python lets it pass, its caller learns what it was.
+    const error = await rejection(synapse.invoke('ask', ['fails']));
+    expect(error).toMatchObject({
+      code: 'PYTHON_ERROR',
+      pythonType: 'synapse.HostError',
+      data: { name: 'TypeError', message: 'no such user', data: { code: 'E_USER' } },
+      cause: { name: 'TypeError', message: 'no such user' },
+    });
+  });
+
+  test('an answer that cannot cross says so', async () => {
+    const synapse = await spawn();
+    synapse.handle('bad', () => ({ deep: [() => 1] }));
+    synapse.handle('symbol', () => ({ deep: [Symbol('x')] }));
+    const found = await synapse.invoke<unknown[]>('caught', ['symbol']);
+    expect(found).toMatchObject({ 1: 'EncodeError', 3: { path: '$.deep[0]' } });
+    expect(await synapse.invoke('caught', ['bad'])).toMatchObject({ 1: 'EncodeError' });
+  });
+
+  test('a missing handler is named, with those there are', async () => {
+    const synapse = await spawn();
+    synapse.handle('a.x', () => 1);
+    synapse.handle('b.x', () => 2);
+    expect(await synapse.invoke('caught', ['nope'])).toEqual([
+      'not found',
+      expect.stringContaining('"nope"; available: a.x, b.x'),
+      ['a.x', 'b.x'],
+    ]);
+    expect(await synapse.invoke('caught', ['x'])).toEqual([
+      'not found',
+      expect.stringContaining('could be each of these'),
+      ['a.x', 'b.x'],
+    ]);
+  });
+
+  test('Node calls Python for Python, five deep', async () => {
+    const synapse = await spawn();
+    synapse.handle('deeper', async (depth: number) => [
+      'node',
+      await synapse.invoke('nest', [depth]),
+    ]);
+    let expected: unknown = 'bottom';
+    for (let depth = 1; depth <= 5; depth++) expected = ['python', depth, ['node', expected]];
+    expect(await synapse.invoke('nest', [5])).toEqual(expected);
+    const all = await Promise.all([1, 2, 3, 4, 5].map(() => synapse.invoke('nest', [5])));
+    expect(all).toEqual(Array(5).fill(expected));
+  });
+
+  test('a handler may make many calls at once for one callback', async () => {
+    const synapse = await spawn();
+    synapse.handle('echo', (value: number) => value);
+    synapse.handle('fan', async (count: number) => {
+      const numbers = Array.from({ length: count }, (__, index) => index);
+      const sums = await Promise.all(
+        numbers.map((n) => synapse.invoke<number>('ask', ['echo', n])),
+      );
+      return sums.reduce((sum, number) => sum + number, 0);
+    });
+    expect(await synapse.invoke('ask', ['fan', 200])).toBe(19900);
+  });
+
+  test('a cancelled call takes its callback with it', async () => {
+    const synapse = await spawn();
+    const { promise: started, resolve: start } = deferred<AbortSignal>();
+    synapse.handle('hangs', (ctx: HandlerContext) => {
+      start(ctx.signal);
+      return new Promise(() => {});
+    });
+    const controller = new AbortController();
+    const call = synapse.invoke('ask', ['hangs'], { signal: controller.signal });
+    const signal = await started;
+    expect(signal.aborted).toBe(false);
+    controller.abort(new Error('enough'));
+    await expect(call).rejects.toThrow('enough');
+    if (!signal.aborted) await once(signal, 'abort');
+    expect(await synapse.invoke('plain', [1])).toBe(1);
+    expect(synapse.stats()).toMatchObject({ restarts: 0 });
+  });
+
+  test('the death of a worker aborts what it asked for', async () => {
+    const synapse = await spawn();
+    const { promise: started, resolve: start } = deferred<HandlerContext>();
+    synapse.handle('hangs', (ctx: HandlerContext) => {
+      start(ctx);
+      return new Promise(() => {});
+    });
+    const call = rejection(synapse.invoke('ask', ['hangs']));
+    const { signal } = await started;
+    process.kill(synapse.workers()[0]?.pid as number, 'SIGKILL');
+    expect(await call).toMatchObject({ code: 'WORKER_EXITED' });
+    if (!signal.aborted) await once(signal, 'abort');
+    expect(signal.reason).toMatchObject({ code: 'WORKER_EXITED' });
+  });
+
+  test('disposing aborts handlers, and they stay registered', async () => {
+    const synapse = await spawn();
+    const { promise: started, resolve: start } = deferred<HandlerContext>();
+    let hang = true;
+    synapse.handle('maybe', (ctx: HandlerContext) => {
+      if (!hang) return 'again';
+      start(ctx);
+      return new Promise(() => {});
+    });
+    const call = rejection(synapse.invoke('ask', ['maybe']));
+    const { signal } = await started;
+    await synapse.dispose();
+    expect(await call).toMatchObject({ code: 'DISPOSED' });
+    expect(signal.aborted).toBe(true);
+    hang = false;
+    const { createFolder } = await import('../support/modules.js');
+    await synapse.spawn(createFolder({ 'main.py': source }), 'main', options);
+    expect(await synapse.invoke('ask', ['maybe'])).toBe('again');
+  });
+
+  test('waiting can be limited in Python', async () => {
+    const synapse = await spawn();
+    const { promise: aborted, resolve: abort } = deferred<void>();
+    synapse.handle('hangs', (ctx: HandlerContext) => {
+      ctx.signal.addEventListener('abort', () => abort());
+      return new Promise(() => {});
+    });
+    expect(await synapse.invoke('given_up', ['hangs'])).toMatch(/Timeout|within 0.05 seconds/);
+    if (source === ASYNC) await aborted;
+  });
+
+  test('a function is called as long as Python keeps it', async () => {
+    const synapse = await spawn();
+    expect(await synapse.invoke('apply', [(value: number) => value + 1, 41])).toBe(42);
+    expect(await synapse.invoke('apply', [async (value: number) => value * 2, 21])).toBe(42);
+    await synapse.invoke('keep', [(value: unknown) => ['kept', value]]);
+    expect(await synapse.invoke('use_kept', [1])).toEqual(['kept', 1]);
+    expect(await synapse.invoke('use_kept', [2])).toEqual(['kept', 2]);
+    await synapse.invoke('release_kept');
+    expect(await rejection(synapse.invoke('use_kept', [3]))).toMatchObject({
+      pythonType: 'RuntimeError',
+      message: expect.stringContaining('was released'),
+    });
+    const own = (): void => {};
+    const back = await synapse.invoke<{ same: unknown }>('send_back', [own]);
+    expect(back.same).toBe(own);
+    const nested = await rejection(
+      synapse.invoke('apply', [
+        () => {
+          throw new Error('inside');
+        },
+        1,
+      ]),
+    );
+    expect(nested).toMatchObject({ data: { message: 'inside' } });
+  });
+});

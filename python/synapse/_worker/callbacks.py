@@ -1,0 +1,266 @@
+"""Calls of the host that this worker has made and that are not answered."""
+
+from __future__ import annotations
+
+from _thread import allocate_lock
+from _weakref import ref
+from time import monotonic
+
+from synapse._cancelled import Cancelled
+from synapse._host_call import AHEAD, Answer, Backend, HostCall
+from synapse._host_errors import make_error
+from synapse._protocol.codec import decode, encode
+from synapse._protocol.errors import Malformed
+from synapse._protocol.header import (
+    CALLBACK,
+    CALLBACK_ID,
+    CANCEL,
+    COUNTED,
+    CREDIT,
+    END,
+    ERROR,
+    HEADER,
+    ITEM,
+    RELEASE,
+    RESPONSE,
+    STREAM,
+    frame,
+    word,
+)
+from synapse._worker.functions import Owner, accept
+from synapse._worker.state import Worker
+from synapse._worker.watchdog import Watchdog
+from synapse._worker.watcher import protocol_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+    from typing import Any
+
+_ASK = word(CALLBACK, STREAM)
+_ANSWERS = frozenset((RESPONSE, ERROR, ITEM, END))
+
+#: Why there is no answer.
+_STOPS = "the worker stops"
+
+
+class Waiting:
+    """How code waits where somebody else reads the channel: a thread of its own, or a loop."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+
+    def prepare(self) -> None:
+        """To be called before a call of the host is made."""
+
+    def parent(self) -> int:
+        """The call that the current thread or task works for, or 0."""
+        return self._worker.current_call()
+
+    def emit(self, frames: bytes) -> None:
+        """Sends a frame soon: before the current thread waits, and if it does not, anyway."""
+        self._worker.data.send(frames)
+
+    def wait(self, answer: Answer, deadline: float | None) -> None:
+        """Waits until something has come, or until the time is over."""
+        bell = allocate_lock()
+        bell.acquire()
+
+        def ring() -> None:
+            try:
+                bell.release()
+            except RuntimeError:
+                # It rings already.
+                pass
+
+        answer.listeners.append(ring)
+        try:
+            while not answer.ready:
+                left = -1.0 if deadline is None else max(0.0, deadline - monotonic())
+                if not bell.acquire(True, left):
+                    return
+        finally:
+            answer.listeners.remove(ring)
+
+    def begin_awaiting(self, answer: Answer, loop: AbstractEventLoop) -> None:
+        """A coroutine is about to wait in `loop`."""
+
+    def end_awaiting(self, answer: Answer, loop: AbstractEventLoop) -> None:
+        """It does not wait any more."""
+
+
+class Callbacks(Backend, Owner):
+    """The callbacks of one worker."""
+
+    def __init__(self, worker: Worker, waiting: Waiting, watchdog: Watchdog) -> None:
+        self._worker = worker
+        self._waiting = waiting
+        self._watchdog = watchdog
+        #: By id. Who drops a call without waiting for it does not want its answer.
+        self._open: dict[int, ref[Answer]] = {}
+        self._last = 0
+        self._lock = allocate_lock()
+        watchdog.tasks.append(self._flush)
+        accept(self)
+
+    # ------------------------------------------------------------------------------- for the user
+
+    def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HostCall:
+        """Calls a handler."""
+        return self._start({"name": name}, name, args, kwargs)
+
+    def call_function(
+        self, reference: int, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HostCall:
+        return self._start({"function": reference}, name, args, kwargs)
+
+    def _start(
+        self, message: dict[str, Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HostCall:
+        worker = self._worker
+        if worker.forked:
+            raise RuntimeError(
+                f"{name} cannot be called in a forked child: the host is its parent's"
+            )
+        if worker.is_over():
+            raise Cancelled(_STOPS)
+        message["args"] = list(args)
+        if kwargs:
+            message["kwargs"] = kwargs
+        parent = self._waiting.parent()
+        if parent:
+            message["call"] = parent
+        message["credit"] = AHEAD
+        payload = encode(message)
+        self._waiting.prepare()
+        with self._lock:
+            while True:
+                self._last = self._last % (CALLBACK_ID - 1) + 1
+                identity = self._last | CALLBACK_ID
+                if identity not in self._open:
+                    break
+            answer = Answer(identity, name, parent)
+            self._open[identity] = ref(answer)
+        self._waiting.emit(HEADER.pack(len(payload) + COUNTED, _ASK, identity) + payload)
+        # Whoever cancels or closes looks for what is open: what is added meanwhile looks itself.
+        if parent and worker.is_cancelled(parent):
+            self._cancel(answer, "the call was cancelled")
+        elif worker.is_over():
+            self._cancel(answer, _STOPS)
+        return HostCall(answer, self)
+
+    def wait(self, answer: Answer, deadline: float | None) -> None:
+        worker = self._worker
+        if not answer.ready:
+            refuse_in_loop(answer.name)
+            worker.data.flush()
+            self._waiting.wait(answer, deadline)
+        if isinstance(answer.error, Cancelled):
+            # The interruption of the call is this one, and no second one follows.
+            worker.checkpoint()
+
+    def begin_awaiting(self, answer: Answer, loop: AbstractEventLoop) -> None:
+        answer.awaiting += 1
+        self._waiting.begin_awaiting(answer, loop)
+
+    def end_awaiting(self, answer: Answer, loop: AbstractEventLoop) -> None:
+        answer.awaiting -= 1
+        self._waiting.end_awaiting(answer, loop)
+
+    def grant(self, answer: Answer, items: int) -> None:
+        self._waiting.emit(frame(CREDIT, answer.id, encode(items)))
+
+    def give_up(self, answer: Answer) -> None:
+        if self._open.pop(answer.id, None) is not None and not self._worker.forked:
+            self._waiting.emit(frame(CANCEL, answer.id))
+
+    def release(self, reference: int) -> None:
+        if self._worker.forked or self._worker.over:
+            return
+        # A finaliser runs anywhere, in the middle of a write too: what it adds is written later.
+        self._worker.data.pending.append(frame(RELEASE, reference))
+        if self._watchdog.asleep:
+            self._watchdog.wake()
+
+    # ------------------------------------------------------------------------------ for the worker
+
+    def deliver(self, kind: int, identity: int, payload: bytes) -> None:
+        """An answer has come, or a part of one."""
+        if kind not in _ANSWERS:
+            protocol_error(f"a frame of kind {kind:#04x} for a callback")
+        known = self._open.get(identity)
+        if known is None:
+            return
+        answer = known()
+        if kind != ITEM or answer is None:
+            self._open.pop(identity, None)
+        if answer is None:
+            if kind == ITEM:
+                self._waiting.emit(frame(CANCEL, identity))
+            return
+        if kind == END:
+            answer.streamed = True
+            answer.settle()
+            return
+        try:
+            value = decode(payload)
+        except Malformed as error:
+            protocol_error(f"an answer that cannot be decoded: {error}")
+        except Exception as error:
+            answer.settle(error=error)
+            if kind == ITEM:
+                self.give_up(answer)
+            return
+        if kind == ITEM:
+            answer.add(value)
+        elif kind == ERROR:
+            answer.settle(error=make_error(value))
+        else:
+            answer.settle(value)
+
+    def cancel_calls_of(self, call: int) -> None:
+        """A call is cancelled: what it has asked is given up."""
+        for answer in self._answers():
+            # Those that coroutines wait for are given up when these are cancelled.
+            if answer.parent == call and not answer.awaiting:
+                self._cancel(answer, "the call was cancelled")
+
+    def close(self) -> None:
+        """No answer will come any more."""
+        for answer in self._answers():
+            self._open.pop(answer.id, None)
+            answer.settle(error=Cancelled(_STOPS))
+
+    def _cancel(self, answer: Answer, reason: str) -> None:
+        self.give_up(answer)
+        answer.settle(error=Cancelled(reason))
+
+    def _answers(self) -> list[Answer]:
+        with self._lock:
+            known = tuple(self._open.values())
+        return [answer for one in known if (answer := one()) is not None]
+
+    def _flush(self) -> bool:
+        """The watchdog's task: releases do not wait for the next reply."""
+        if self._worker.data.pending:
+            self._worker.data.flush()
+        return False
+
+
+def refuse_in_loop(name: str) -> None:
+    """Refuses to block the event loop that the current thread runs.
+
+    Raises:
+        RuntimeError: it runs one.
+
+    """
+    import sys
+
+    asyncio = sys.modules.get("asyncio")
+    loop: Callable[[], Any] | None = getattr(asyncio, "_get_running_loop", None)
+    if loop is not None and loop() is not None:
+        raise RuntimeError(
+            f"waiting for {name} would block the event loop of this thread: use `await` or "
+            "`async for`"
+        )

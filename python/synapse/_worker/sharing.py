@@ -1,0 +1,154 @@
+"""Serves a serial worker from the moment that its code calls the host.
+
+The main thread then shares the channel with whatever else waits for it (`shared`), and runs some
+calls on top of others (`reentry`). It is slower than the loop in `serial`, which no longer runs.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from time import monotonic
+
+from synapse._cancelled import Cancelled
+from synapse._worker.calls import Calls, Request
+from synapse._worker.hooks import Hooks
+from synapse._worker.inbox import Inbox
+from synapse._worker.runner import Runner
+from synapse._worker.shared import Shared
+from synapse._worker.state import SHARE, Worker
+from synapse._worker.watchdog import Watchdog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from synapse._worker.serial import Serial
+    from synapse._worker.shared import Frame
+
+#: Seconds that a reply may wait for the next ones to be written with it.
+_PATIENCE = 0.0005
+
+
+class Sharing:
+    """Runs the calls that come over the shared channel."""
+
+    def __init__(
+        self, worker: Worker, calls: Calls, watchdog: Watchdog, inbox: Inbox, serial: Serial
+    ) -> None:
+        self._worker = worker
+        self._calls = calls
+        self._watchdog = watchdog
+        self._inbox = inbox
+        self._serial = serial
+        self.channel = Shared(worker, calls, inbox)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the loop is to read no more."""
+        return self.channel.opened or SHARE in self._worker.cancelled
+
+    def unread(self) -> bytes:
+        """What the loop has read and not begun, while the main thread runs a call."""
+        return self._serial.unread()
+
+    def serve(self, unread: bytes) -> None:
+        """Serves until the end; to be called by the main thread, in place of the loop.
+
+        Args:
+            unread: what the loop has read and not begun.
+
+        """
+        worker, channel = self._worker, self.channel
+        channel.open(unread)
+        worker.cancelled.discard(SHARE)
+        due = 0.0
+        while True:
+            request = self._next()
+            if request is None:
+                break
+            if channel.requests:
+                if self._watchdog.asleep:
+                    self._watchdog.wake()
+                if monotonic() > due:
+                    worker.data.flush()
+                    due = monotonic() + _PATIENCE
+            if not self._refuse_cancelled(request):
+                self._serial.dispatch(*request)
+        worker.data.flush()
+
+    def _next(self) -> Frame | None:
+        """Waits for a request; answers None at the end."""
+        worker, channel = self._worker, self.channel
+        if not channel.requests:
+            worker.data.flush()
+            # No stream runs: what is left was for streams that are over.
+            self._inbox.credits.clear()
+            if worker.cancelled and channel.drained:
+                worker.forget_stale()
+        channel.wait(lambda: channel.has_request() or worker.is_stopping())
+        return None if worker.is_stopping() else channel.take_request()
+
+    def run_nested(self, request: Frame) -> None:
+        """Runs a request while the current thread waits for the host."""
+        if self._refuse_cancelled(request):
+            return
+        found = self._calls.read(*request)
+        if isinstance(found, bytes):
+            self._worker.data.pending.append(found)
+        elif get_ident() != self._serial.main:
+            self._run_apart(found)
+        else:
+            self._run_on_top(found)
+
+    def _refuse_cancelled(self, request: Frame) -> bool:
+        word, call, payload = request
+        worker = self._worker
+        if call not in worker.cancelled:
+            return False
+        worker.cancelled.discard(call)
+        worker.data.pending.append(self._calls.refuse(word, call, payload))
+        return True
+
+    def _run_on_top(self, request: Request) -> None:
+        serial, running = self._serial, self._worker.running
+        outer = running[0], serial.request
+        running[0], serial.request = 0, request
+        try:
+            if serial.hooks.is_running:
+                self._run_with_own_loop(request, running)
+            else:
+                serial.execute(request, serial.runner)
+        finally:
+            running[0], serial.request = outer
+
+    def _run_apart(self, request: Request) -> None:
+        """Runs a request in a thread of the user, whose callback waits for it."""
+        from synapse._worker.pool import current
+
+        token = current.set(request)
+        try:
+            self._run_with_own_loop(request, [0])
+        except SystemExit as error:
+            self._worker.exit_with(error)
+        finally:
+            current.reset(token)
+
+    def _run_with_own_loop(self, request: Request, running: list[int]) -> None:
+        """Runs a request that cannot use the event loop, because that runs further up."""
+        hooks = Hooks(self._worker.registry)
+        try:
+            self._serial.execute(request, Runner(hooks, running))
+        finally:
+            hooks.close()
+
+    def await_credit(self, call: int) -> None:
+        """Waits until an item of a stream may be sent, or the call is cancelled.
+
+        Raises:
+            Cancelled: the host has closed the channel.
+
+        """
+        inbox, worker = self._inbox, self._worker
+        self.channel.open(inbox.data[inbox.at :])
+        worker.data.flush()
+        self.channel.wait(lambda: inbox.credits.get(call, 0) > 0 or worker.is_cancelled(call))
+        if self.channel.ended and not inbox.credits.get(call, 0):
+            raise Cancelled("the host has closed the channel")
