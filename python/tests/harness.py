@@ -26,7 +26,8 @@ F_SETPIPE_SZ = 1031
 
 _HEADER = struct.Struct("<IBBHI")
 _KINDS = (
-    "hello request response error item end credit cancel log heartbeat session fault mark progress"
+    "hello request response error item end credit cancel callback log heartbeat session fault mark "
+    "progress release"
 )
 NAMES = {getattr(wire, name.upper()): name for name in _KINDS.split()}
 
@@ -181,6 +182,17 @@ class WorkerProcess:
     def credit(self, call: int, count: int) -> None:
         payload = fallback.pack(count)
         self.write(_HEADER.pack(8 + len(payload), wire.CREDIT, 0, 0, call) + payload)
+
+    def answer(self, callback: int, kind: int, value: Any = None) -> None:
+        """Answers a callback, in whole or in part."""
+        payload = b"" if kind == wire.END else fallback.pack(value)
+        self.write(wire.frame(kind, callback, payload))
+
+    def asked(self) -> Frame:
+        """The next frame, which must be a callback."""
+        found = self.receive()
+        assert found.kind == "callback", found
+        return found
 
     def cancel(self, call: int) -> None:
         self._control.sendall(wire.frame(wire.CANCEL, call))

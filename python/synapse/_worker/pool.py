@@ -148,6 +148,8 @@ class Pool:
                 hooks.close()
                 return
             self._serve(runner, request)
+            # What it was given is not kept until the next one comes.
+            del request
 
     def _serve_one(self, request: Request) -> None:
         hooks = Hooks(self._worker.registry)
