@@ -9,4 +9,7 @@
 )]
 
 mod engine;
+// In a test napi registers no functions, and nobody would call them.
+#[cfg(not(test))]
+mod resolve;
 mod table;

@@ -5,10 +5,12 @@
 //! - [`batch`]: the calls of one tick, as the facade lays them out
 //! - [`launch`]: from options to a prepared environment and a worker's command line
 //! - [`output`]: from bytes of an output stream to text
+//! - [`resolve`]: which interpreter would be used
 
 pub mod batch;
 pub mod launch;
 pub mod node;
 pub mod options;
 pub mod output;
+pub mod resolve;
 mod signals;

@@ -37,6 +37,7 @@ pub struct SpawnOptions {
     pub call_timeout_ms: Option<f64>,
     pub start_timeout_ms: Option<f64>,
     pub grace_ms: f64,
+    /// `{ managed: '3.12' }` crosses as `managed:3.12`.
     pub python: Option<String>,
     pub installer: String,
     pub requirements: Option<String>,

@@ -12,6 +12,7 @@ use crate::environ::error::EnvironError;
 use crate::environ::install::{Job, Tools, install};
 use crate::environ::layout;
 use crate::environ::lock::Lock;
+use crate::environ::managed::Fetch;
 use crate::environ::probe::Probe;
 use crate::environ::progress::{Phase, Progress, tell};
 use crate::environ::stamp::{Expected, Identity, Marker, Origin, Stamp};
@@ -139,7 +140,13 @@ impl Build<'_> {
     }
 
     async fn search(&self, refused: Option<&str>) -> Result<Interpreter, EnvironError> {
-        let search = Search::new(self.wish, &self.spec.directory, &self.spec.surroundings);
+        let fetch = Fetch::unless(self.spec.offline, self.progress);
+        let search = Search::new(
+            self.wish,
+            &self.spec.directory,
+            &self.spec.surroundings,
+            fetch,
+        );
         let search = match refused {
             Some(reason) => search.having_refused(&layout::python(&self.venv), reason),
             None => search,

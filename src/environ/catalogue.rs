@@ -38,7 +38,7 @@ pub(crate) fn names(constraint: &Constraint) -> Vec<String> {
 }
 
 /// Whether some patch release of a minor version may fit.
-fn may_admit(constraint: &Constraint, version: Version) -> bool {
+pub(crate) fn may_admit(constraint: &Constraint, version: Version) -> bool {
     constraint.admits(version)
         || constraint.admits(Version {
             patch: 99,

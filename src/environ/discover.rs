@@ -8,43 +8,21 @@
 //! 6. interpreters that pyenv has installed, newest first.
 //!
 //! If one of the first two names an interpreter that does not fit, that is an error: nothing else is
-//! tried. If it gives a version, the others are tried for it.
+//! tried. If it gives a version, the others are tried for it. If it asks for one that uv manages, that
+//! is found or installed.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::environ::catalogue::{names, pyenv_versions, uv_managed};
 use crate::environ::error::{Candidate, EnvironError};
 use crate::environ::layout;
-use crate::environ::probe::{Probe, Refusal, probe};
+use crate::environ::managed::{self, Fetch};
+use crate::environ::probe::Probe;
 use crate::environ::search::{self, Found};
-use crate::environ::variables::Variables;
+use crate::environ::surroundings::Surroundings;
 use crate::environ::version::{Constraint, Version};
-use crate::environ::wish::{Request, Source, Wish};
-
-/// What the machine offers. Handed in, so that a test can offer something else.
-#[derive(Debug, Clone)]
-pub struct Surroundings {
-    /// The host's variables; `PATH`, `HOME`, `SYNAPSE_PYTHON` and others are read from here only.
-    pub variables: Variables,
-    /// How long an interpreter may take to say what it is.
-    pub probe_limit: Duration,
-}
-
-impl Surroundings {
-    /// Those of this process; an interpreter has 10 s to answer.
-    pub fn of_process() -> Self {
-        Self {
-            variables: Variables::of_process(),
-            probe_limit: Duration::from_secs(10),
-        }
-    }
-
-    pub(crate) async fn probe(&self, python: &Path, directory: &Path) -> Result<Probe, Refusal> {
-        probe(python, directory, &self.variables, self.probe_limit).await
-    }
-}
+use crate::environ::wish::{MANAGED, Request, Source, Wish};
 
 /// An interpreter that fits.
 #[derive(Debug, Clone)]
@@ -72,7 +50,9 @@ pub async fn resolve_python(
 ) -> Result<Interpreter, EnvironError> {
     let wish = Wish::new(python, requires_python, &surroundings.variables);
     let directory = layout::resolve(directory);
-    Search::new(&wish, &directory, surroundings).run(true).await
+    Search::new(&wish, &directory, surroundings, Fetch::LookOnly)
+        .run(true)
+        .await
 }
 
 /// One search: what is looked for, and what has been refused so far.
@@ -80,18 +60,28 @@ pub(crate) struct Search<'a> {
     wish: &'a Wish,
     directory: &'a Path,
     surroundings: &'a Surroundings,
+    fetch: Fetch<'a>,
     seen: BTreeSet<PathBuf>,
     refused: Vec<Candidate>,
+    /// Where uv was asked for the interpreter: the end of what it said, and the way out.
+    unmanaged: Option<(String, String)>,
 }
 
 impl<'a> Search<'a> {
-    pub(crate) fn new(wish: &'a Wish, directory: &'a Path, surroundings: &'a Surroundings) -> Self {
+    pub(crate) fn new(
+        wish: &'a Wish,
+        directory: &'a Path,
+        surroundings: &'a Surroundings,
+        fetch: Fetch<'a>,
+    ) -> Self {
         Self {
             wish,
             directory,
             surroundings,
+            fetch,
             seen: BTreeSet::new(),
             refused: Vec::new(),
+            unmanaged: None,
         }
     }
 
@@ -108,6 +98,7 @@ impl<'a> Search<'a> {
             Request::Interpreter(path, source) => self.consider(&path, source).await,
             Request::Venv(venv, source) => self.consider(&layout::python(&venv), source).await,
             Request::Name(name, source) => self.consider_name(&name, source).await,
+            Request::Managed(version, _) => self.consider_managed(&version).await,
             Request::Any => self.anything(with_venv).await,
         };
         found.ok_or_else(|| self.nothing())
@@ -140,6 +131,26 @@ impl<'a> Search<'a> {
             }
         }
         None
+    }
+
+    async fn consider_managed(&mut self, version: &str) -> Option<Interpreter> {
+        let demanded = &self.wish.constraint;
+        let found = managed::provide(
+            version,
+            demanded,
+            self.directory,
+            self.surroundings,
+            self.fetch,
+        )
+        .await;
+        match found {
+            Ok(path) => self.consider(&path, Source::Managed).await,
+            Err(missing) => {
+                self.refuse(format!("{MANAGED}{version}"), missing.reason);
+                self.unmanaged = Some((missing.output, missing.hint));
+                None
+            }
+        }
     }
 
     async fn consider_name(&mut self, name: &str, source: Source) -> Option<Interpreter> {
@@ -204,8 +215,21 @@ impl<'a> Search<'a> {
         self.refused.push(Candidate { path, reason });
     }
 
-    fn nothing(self) -> EnvironError {
-        let hint = match (&self.wish.request, self.wish.constraint.pinned_minor()) {
+    fn nothing(mut self) -> EnvironError {
+        let (output, hint) = self
+            .unmanaged
+            .take()
+            .unwrap_or_else(|| (String::new(), self.hint()));
+        EnvironError::PythonNotFound {
+            wanted: self.wish.describe(),
+            candidates: self.refused,
+            output,
+            hint,
+        }
+    }
+
+    fn hint(&self) -> String {
+        match (&self.wish.request, self.wish.constraint.pinned_minor()) {
             (Request::Any, Some((major, minor))) => format!(
                 "install Python {major}.{minor} (with uv: \"uv python install {major}.{minor}\"), \
                  or pass python: '/path/to/python'"
@@ -220,11 +244,6 @@ impl<'a> Search<'a> {
                  leave it out to have one searched for"
                     .to_owned()
             }
-        };
-        EnvironError::PythonNotFound {
-            wanted: self.wish.describe(),
-            candidates: self.refused,
-            hint,
         }
     }
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use crate::environ::dependencies::{DependencySource, hex};
-use crate::environ::discover::Surroundings;
 use crate::environ::install::Installer;
 use crate::environ::packages::{self, Package};
 use crate::environ::stamp::Identity;
+use crate::environ::surroundings::Surroundings;
 use crate::environ::wish::Source;
 
 /// What a module asks for.
@@ -18,8 +18,8 @@ pub struct EnvironSpec {
     pub directory: PathBuf,
     /// What says what to install, as [`crate::environ::Target`] gives it.
     pub dependencies: Vec<DependencySource>,
-    /// The option `python`: a version (`3.12`, `>=3.10`), the path or name of an interpreter, or the
-    /// folder of a virtual environment. An interpreter inside a virtual environment means that
+    /// The option `python`: a version (`3.12`, `>=3.10`), the path or name of an interpreter, the
+    /// folder of a virtual environment, or `managed:3.12` for an interpreter that uv manages. An interpreter inside a virtual environment means that
     /// environment, which is used as it is: nothing is installed into it unless `installer` is
     /// [`Installer::Uv`] or [`Installer::Pip`].
     pub python: Option<String>,

@@ -48,6 +48,8 @@ pub enum EnvironError {
         wanted: String,
         /// Everything that was looked at, in order.
         candidates: Vec<Candidate>,
+        /// The end of what uv said; empty if it was not asked for the interpreter.
+        output: String,
         /// The way out.
         hint: String,
     },
@@ -127,14 +129,21 @@ impl From<EnvironError> for Failure {
         let failure =
             Self::new(error.code(), error.to_string()).with("hint", error.hint().to_owned());
         match error {
-            EnvironError::PythonNotFound { candidates, .. } => {
+            EnvironError::PythonNotFound {
+                candidates, output, ..
+            } => {
                 let listed = candidates
                     .into_iter()
                     .map(|Candidate { path, reason }| {
                         Value::from_iter([("path", path), ("reason", reason)])
                     })
                     .collect::<Vec<_>>();
-                failure.with("candidates", listed)
+                let failure = failure.with("candidates", listed);
+                if output.is_empty() {
+                    failure
+                } else {
+                    failure.with("output", output)
+                }
             }
             EnvironError::Venv { output, .. } | EnvironError::Install { output, .. }
                 if !output.is_empty() =>

@@ -10,13 +10,14 @@
 //! | `target` | the checks of `spawn`, in the order of the contract |
 //! | `dependencies`, `metadata` | what to install, and its hash |
 //! | `version`, `wish`, `catalogue`, `search`, `probe`, `discover` | which interpreter is wished for, which there are, which fits |
+//! | `managed` | the interpreter that uv is asked to have |
 //! | `layout`, `venv` | the virtual environment: where things lie, what state it is in, making it |
 //! | `stamp` | the record that it is finished, and of what |
 //! | `lock` | one build at a time |
 //! | `install` | uv and pip |
 //! | `environment` | what a module asks for, and what it gets |
 //! | `build`, `prepare` | all of it in order |
-//! | `variables`, `command`, `progress`, `error`, `packages` | what the others use |
+//! | `surroundings`, `variables`, `command`, `progress`, `error`, `packages` | what the others use |
 //!
 //! Invariants: an environment with a stamp was completely installed. Whoever changes it holds its
 //! lock. A warm [`prepare`] starts no process. What the user made is not thrown away unless it is
@@ -32,6 +33,7 @@ mod error;
 mod install;
 mod layout;
 mod lock;
+mod managed;
 mod metadata;
 mod packages;
 mod prepare;
@@ -39,6 +41,7 @@ mod probe;
 mod progress;
 mod search;
 mod stamp;
+mod surroundings;
 mod target;
 mod variables;
 mod venv;
@@ -46,13 +49,14 @@ mod version;
 mod wish;
 
 pub use dependencies::DependencySource;
-pub use discover::{Interpreter, Surroundings, resolve_python};
+pub use discover::{Interpreter, resolve_python};
 pub use environment::{EnvironSpec, Environment};
 pub use error::{Candidate, EnvironError};
 pub use install::Installer;
 pub use packages::Package;
 pub use prepare::prepare;
 pub use progress::{Phase, Progress, Step};
+pub use surroundings::Surroundings;
 pub use target::{Entry, Lookup, Target};
 pub use variables::{Inherit, Variables, WorkerEnv, worker_env};
 pub use version::{Constraint, Version};

@@ -7,6 +7,7 @@ use crate::environ::environment::{EnvironSpec, Environment, identity};
 use crate::environ::error::EnvironError;
 use crate::environ::install::Installer;
 use crate::environ::layout;
+use crate::environ::managed::Fetch;
 use crate::environ::progress::{Phase, Progress, tell};
 use crate::environ::stamp::Identity;
 use crate::environ::wish::{Request, Wish};
@@ -34,8 +35,8 @@ pub async fn prepare(
     );
     let explicit_installer = matches!(spec.installer, Installer::Uv | Installer::Pip);
     let environment = match &wish.request {
-        _ if spec.installer == Installer::None => as_found(spec, &wish).await?,
-        Request::Venv(..) if !explicit_installer => as_found(spec, &wish).await?,
+        _ if spec.installer == Installer::None => as_found(spec, &wish, progress).await?,
+        Request::Venv(..) if !explicit_installer => as_found(spec, &wish, progress).await?,
         request => {
             let (venv, given) = match request {
                 Request::Venv(folder, source) => (folder.clone(), Some(*source)),
@@ -62,8 +63,13 @@ pub async fn prepare(
 }
 
 /// Uses an interpreter as it is found, with the packages that it has.
-async fn as_found(spec: &EnvironSpec, wish: &Wish) -> Result<Environment, EnvironError> {
-    let found = Search::new(wish, &spec.directory, &spec.surroundings)
+async fn as_found(
+    spec: &EnvironSpec,
+    wish: &Wish,
+    progress: &dyn Progress,
+) -> Result<Environment, EnvironError> {
+    let fetch = Fetch::unless(spec.offline, progress);
+    let found = Search::new(wish, &spec.directory, &spec.surroundings, fetch)
         .run(true)
         .await?;
     let probe = &found.probe;

@@ -6,13 +6,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::environ::command::{self, Invocation, Stream};
-use crate::environ::discover::{Interpreter, Surroundings};
+use crate::environ::discover::Interpreter;
 use crate::environ::error::EnvironError;
 use crate::environ::layout;
 use crate::environ::lock::{self, Lock};
 use crate::environ::probe::{Probe, Refusal};
 use crate::environ::progress::{Phase, Progress, tell};
 use crate::environ::stamp::Marker;
+use crate::environ::surroundings::Surroundings;
 use crate::environ::variables::installer_env;
 
 /// What lies in the environment's folder.

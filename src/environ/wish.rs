@@ -12,6 +12,9 @@ use crate::environ::version::{Constraint, OLDEST};
 /// The override that is set from outside.
 const VARIABLE: &str = "SYNAPSE_PYTHON";
 
+/// What stands before the version where uv is asked for an interpreter: `managed:3.12`.
+pub(crate) const MANAGED: &str = "managed:";
+
 /// Where an interpreter was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
@@ -33,10 +36,14 @@ pub enum Source {
     /// A version of pyenv that is not selected.
     #[serde(rename = "pyenv")]
     Pyenv,
+    /// One that uv was asked to have.
+    #[serde(rename = "managed")]
+    Managed,
 }
 
 impl Source {
-    /// Its name for users: `option`, `SYNAPSE_PYTHON`, `.venv`, `uv`, `PATH` or `pyenv`.
+    /// Its name for users: `option`, `SYNAPSE_PYTHON`, `.venv`, `uv`, `PATH`, `pyenv` or
+    /// `managed`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Option => "option",
@@ -45,6 +52,7 @@ impl Source {
             Self::Uv => "uv",
             Self::Path => "PATH",
             Self::Pyenv => "pyenv",
+            Self::Managed => "managed",
         }
     }
 }
@@ -60,6 +68,8 @@ pub(crate) enum Request {
     Venv(PathBuf, Source),
     /// An interpreter of this name in a folder of `PATH`.
     Name(String, Source),
+    /// An interpreter of this version that uv manages, installed if it is missing.
+    Managed(String, Source),
 }
 
 /// A request and the versions that fit.
@@ -70,8 +80,8 @@ pub(crate) struct Wish {
 }
 
 impl Wish {
-    /// Understands the option and the variable. A version (`3.12`, `>=3.10`) is a constraint;
-    /// anything with a separator, or that exists, is a path; the rest is a program's name.
+    /// Understands the option and the variable. `managed:3.12` asks uv for an interpreter; a version
+    /// (`3.12`, `>=3.10`) is a constraint; anything with a separator, or that exists, is a path; the rest is a program's name.
     pub(crate) fn new(
         option: Option<&str>,
         requires_python: Option<&Constraint>,
@@ -92,6 +102,12 @@ impl Wish {
                 };
             }
         };
+        if let Some(version) = text.strip_prefix(MANAGED) {
+            return Self {
+                request: Request::Managed(version.to_owned(), source),
+                constraint,
+            };
+        }
         if let Some(version) = Constraint::parse(text) {
             return Self {
                 request: Request::Any,
@@ -118,11 +134,12 @@ impl Wish {
         }
     }
 
-    /// The interpreter that was asked for by its path, as the stamp records it.
+    /// The interpreter that was asked for by its path, its name or of uv, as the stamp records it.
     pub(crate) fn explicit(&self) -> Option<PathBuf> {
         match &self.request {
             Request::Interpreter(path, _) => Some(path.clone()),
             Request::Name(name, _) => Some(PathBuf::from(name)),
+            Request::Managed(version, _) => Some(PathBuf::from(format!("{MANAGED}{version}"))),
             Request::Any | Request::Venv(..) => None,
         }
     }
@@ -142,6 +159,12 @@ impl Wish {
             Request::Name(name, source) => {
                 format!("Python {} ({}: {name})", self.constraint, label(*source))
             }
+            Request::Managed(version, source) => format!(
+                "Python {} ({}: {}{version})",
+                self.constraint,
+                label(*source),
+                MANAGED
+            ),
         }
     }
 }

@@ -7,6 +7,7 @@ mod damage;
 mod discover;
 mod given;
 mod installers;
+mod managed;
 mod permissions;
 mod prepare;
 mod races;

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 use crate::environ::command::{self, Invocation, Stream};
 use crate::environ::dependencies::{Item, Wanted};
-use crate::environ::discover::Surroundings;
 use crate::environ::error::EnvironError;
 use crate::environ::lock::Lock;
 use crate::environ::progress::{Phase, Progress, Step, tell};
 use crate::environ::search;
+use crate::environ::surroundings::Surroundings;
 use crate::environ::variables::installer_env;
 use crate::environ::version::Version;
 
@@ -285,7 +285,7 @@ fn failed(job: &Job<'_>, installer: &str, output: String) -> EnvironError {
 }
 
 /// The sentence that says most: the first error with the cause below it, else the last line.
-fn gist(output: &str) -> String {
+pub(crate) fn gist(output: &str) -> String {
     let mut lines = output.lines().map(str::trim);
     let error = lines.find_map(|line| {
         let start = ["error:", "ERROR:", "×"]
