@@ -17,6 +17,7 @@ export const {
   ProtocolError,
   PythonError,
   QueueFullError,
+  resolvePython,
   SpawnError,
   Synapse,
   SynapseError,

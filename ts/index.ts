@@ -13,6 +13,7 @@ export type * from './events.js';
 export { Kwargs, kwargs } from './kwargs.js';
 export type { CallOptions, SetupProgress, SpawnOptions, StreamOptions } from './options/index.js';
 export { NativeLoadError } from './platform.js';
+export { type ResolvedPython, type ResolvePythonOptions, resolvePython } from './resolve-python.js';
 export type { Counters, Stats, WorkerInfo, WorkerStats } from './stats.js';
 export type { PythonStream } from './stream.js';
 export { Synapse } from './synapse.js';

@@ -51,6 +51,11 @@ function load(): Binding {
 
 const binding = load();
 
+/** Searches for an interpreter: JSON in, JSON out. Mirrors `src/binding/resolve.rs`. */
+export function searchPython(spec: string): Promise<string> {
+  return binding.resolvePython(spec);
+}
+
 /**
  * Makes an engine. Every call fills in `table`, which is its own; `wake` is called on this thread when
  * {@link NativeEngine.poll} has work.

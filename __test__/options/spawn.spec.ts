@@ -118,6 +118,8 @@ const accepted: [SpawnOptions, Partial<NativeConfig>][] = [
   [{ startTimeout: 1000.2 }, { startTimeoutMs: 1001 }],
   [{ graceMs: 0 }, { graceMs: 0 }],
   [{ python: '3.12' }, { python: '3.12' }],
+  [{ python: { managed: '3.12' } }, { python: 'managed:3.12' }],
+  [{ python: { managed: '3.12.4' } }, { python: 'managed:3.12.4' }],
   [
     { installer: 'uv', offline: true },
     { installer: 'uv', offline: true },

@@ -7,6 +7,8 @@ import {
   type ErrorCode,
   kwargs,
   PythonError,
+  type ResolvedPython,
+  resolvePython,
   type SpawnOptions,
   Synapse,
   SynapseError,
@@ -45,6 +47,14 @@ expectAssignable<SpawnOptions>({ workers: { min: 1, max: 4 } });
 expectNotAssignable<SpawnOptions>({ workers: 'two' });
 expectAssignable<CallOptions>({ timeout: 100, signal: new AbortController().signal });
 expectNotAssignable<CallOptions>({ timeout: '100' });
+
+expectAssignable<SpawnOptions>({ python: { managed: '3.12' } });
+expectNotAssignable<SpawnOptions>({ python: { managed: 3.12 } });
+
+// The interpreter.
+expectType<Promise<ResolvedPython>>(resolvePython());
+expectType<Promise<ResolvedPython>>(resolvePython({ python: '3.12', directory: './module' }));
+expectError(resolvePython({ installer: 'uv' }));
 
 // Errors.
 declare const failure: unknown;

@@ -8,11 +8,14 @@ export {
   normalizeCallOptions,
   type StreamOptions,
 } from './call.js';
+export { normalizeDirectory } from './directory.js';
 export { normalizeIdleTimeout } from './idleTimeout.js';
 export { InvalidOptionError, OptionRangeError } from './invalid.js';
 export type { LimitsOption } from './limits.js';
+export { knownNames } from './names.js';
 export type { NativeConfig } from './native.js';
 export type { OnProgressOption, SetupProgress } from './onProgress.js';
+export { type ManagedPython, normalizePython, type PythonOption } from './python.js';
 export type { QueueOption } from './queue.js';
 export type { RecycleOption } from './recycle.js';
 export type { RestartOption, RestartPolicy } from './restart.js';

@@ -31,6 +31,7 @@ export interface NativeConfig {
   readonly callTimeoutMs: number | null;
   readonly startTimeoutMs: number | null;
   readonly graceMs: number;
+  /** A managed one as `managed:3.12`. */
   readonly python: string | null;
   readonly installer: InstallerOption;
   readonly requirements: string | null;

@@ -29,12 +29,14 @@ LEFT_OUT = {
 
 
 def keep(info: tarfile.TarInfo) -> Optional[tarfile.TarInfo]:
+    """Leaves out what no test needs."""
     name = pathlib.PurePath(info.name)
     return None if name.name in LEFT_OUT or name.suffix == ".a" else info
 
 
 def pack(archive: pathlib.Path) -> None:
-    name = "python{}.{}".format(*sys.version_info)
+    """Writes the archive."""
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
         tar.add(os.path.realpath(sys.executable), "python/bin/" + name)
         for alias in ("python", "python3"):
@@ -46,13 +48,14 @@ def pack(archive: pathlib.Path) -> None:
 
 
 def main() -> None:
+    """Writes both files."""
     folder = pathlib.Path(sys.argv[1])
     archive = folder / "python.tar.gz"
     pack(archive)
     major, minor, patch = sys.version_info[:3]
     machine = platform.machine()
     libc = "gnu" if platform.libc_ver()[0] == "glibc" else "musl"
-    key = "cpython-{}.{}.{}-linux-{}-{}".format(major, minor, patch, machine, libc)
+    key = f"cpython-{major}.{minor}.{patch}-linux-{machine}-{libc}"
     download = {
         "name": "cpython",
         "arch": {"family": machine, "variant": None},
@@ -67,7 +70,7 @@ def main() -> None:
         "variant": None,
     }
     (folder / "downloads.json").write_text(json.dumps({key: download}))
-    print("{}.{}.{}".format(major, minor, patch))
+    print(f"{major}.{minor}.{patch}")
 
 
 main()
