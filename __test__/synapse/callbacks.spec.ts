@@ -298,7 +298,7 @@ describe.each(MODES)('%s', (_, source, options) => {
     synapse.handle('later', async function* () {
       try {
         for (let index = 0; index < 100; index++) {
-          await null;
+          await Promise.resolve();
           produced++;
           yield index;
         }

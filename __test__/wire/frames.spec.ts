@@ -11,6 +11,7 @@ import {
   HEADER_LENGTH,
   KIND_OPTIONS,
   KIND_REQUEST,
+  KIND_WORKER,
   writeHeader,
 } from '../../ts/wire/header.js';
 
@@ -73,10 +74,13 @@ describe('request frames', () => {
   });
 });
 
-test('the kind of an options record is none that the wire knows', () => {
-  expect(vectors.frames.map(({ kind }) => kind)).not.toContain(KIND_OPTIONS);
+test.each([
+  ['options', KIND_OPTIONS],
+  ['worker', KIND_WORKER],
+])('the kind of a record of %s is none that the wire knows', (_, record) => {
+  expect(vectors.frames.map(({ kind }) => kind)).not.toContain(record);
   const refused = vectors.malformed
     .filter(({ rule }) => rule === 'unknown-kind')
     .map(({ hex }) => Buffer.from(hex, 'hex')[4]);
-  expect(refused).toContain(KIND_OPTIONS);
+  expect(refused).toContain(record);
 });

@@ -25,6 +25,7 @@ class Answer:
         "__weakref__",
         "awaiting",
         "done",
+        "dropped",
         "error",
         "id",
         "items",
@@ -55,6 +56,8 @@ class Answer:
         self.listeners: list[Callable[[], None]] = []
         #: Coroutines that wait for it.
         self.awaiting = 0
+        #: Nobody can take anything any more.
+        self.dropped = False
 
     @property
     def ready(self) -> bool:
@@ -103,6 +106,10 @@ class Backend:
         """Tells the host that nobody wants the rest."""
         raise NotImplementedError
 
+    def give_up_later(self, answer: Answer) -> None:
+        """The same, in a finaliser: it may run anywhere, in the middle of a write too."""
+        raise NotImplementedError
+
 
 class HostCall:
     """A call of a handler in Node, on its way since it was made.
@@ -132,12 +139,9 @@ class HostCall:
 
     def cancel(self) -> bool:
         """Gives the call up, and its `ctx.signal` aborts; answers whether it was under way."""
-        answer = self._answer
-        if answer.done:
+        if not self._settle_cancelled():
             return False
-        answer.items.clear()
-        answer.settle(error=Cancelled(f"the call of {answer.name} was cancelled"))
-        self._backend.give_up(answer)
+        self._backend.give_up(self._answer)
         return True
 
     def result(self, timeout: float | None = None) -> Any:
@@ -250,6 +254,26 @@ class HostCall:
 
     # --------------------------------------------------------------------------------- what came
 
+    def leave(self) -> None:
+        """Gives the call up in a finaliser, for its iterator."""
+        if self._settle_cancelled():
+            self._backend.give_up_later(self._answer)
+
+    def __del__(self) -> None:
+        answer = self._answer
+        answer.dropped = True
+        # One that has not begun to stream is given up when it does.
+        if answer.streamed and not answer.done:
+            self._backend.give_up_later(answer)
+
+    def _settle_cancelled(self) -> bool:
+        answer = self._answer
+        if answer.done:
+            return False
+        answer.items.clear()
+        answer.settle(error=Cancelled(f"the call of {answer.name} was cancelled"))
+        return True
+
     def _take(self) -> Any:
         answer = self._answer
         item = answer.items.popleft()
@@ -297,4 +321,4 @@ class HostItems:
         return self._call.next_item()
 
     def __del__(self) -> None:
-        self._call.cancel()
+        self._call.leave()

@@ -175,11 +175,18 @@ class Callbacks(Backend, Owner):
         if self._open.pop(answer.id, None) is not None and not self._worker.forked:
             self._waiting.emit(frame(CANCEL, answer.id))
 
+    def give_up_later(self, answer: Answer) -> None:
+        if self._open.pop(answer.id, None) is not None:
+            self._emit_later(frame(CANCEL, answer.id))
+
     def release(self, reference: int) -> None:
+        self._emit_later(frame(RELEASE, reference))
+
+    def _emit_later(self, frames: bytes) -> None:
+        """Sends a frame without writing, for finalisers."""
         if self._worker.forked or self._worker.over:
             return
-        # A finaliser runs anywhere, in the middle of a write too: what it adds is written later.
-        self._worker.data.pending.append(frame(RELEASE, reference))
+        self._worker.data.pending.append(frames)
         if self._watchdog.asleep:
             self._watchdog.wake()
 
@@ -202,22 +209,26 @@ class Callbacks(Backend, Owner):
         if kind == END:
             answer.streamed = True
             answer.settle()
-            return
+        else:
+            self._accept(answer, kind, payload)
+
+    def _accept(self, answer: Answer, kind: int, payload: bytes) -> None:
         try:
             value = decode(payload)
         except Malformed as error:
             protocol_error(f"an answer that cannot be decoded: {error}")
         except Exception as error:
             answer.settle(error=error)
-            if kind == ITEM:
-                self.give_up(answer)
+            self.give_up(answer)
             return
-        if kind == ITEM:
-            answer.add(value)
-        elif kind == ERROR:
+        if kind == ERROR:
             answer.settle(error=make_error(value))
-        else:
+        elif kind == RESPONSE:
             answer.settle(value)
+        else:
+            answer.add(value)
+            if answer.dropped:
+                self.give_up(answer)
 
     def cancel_calls_of(self, call: int) -> None:
         """A call is cancelled: what it has asked is given up."""

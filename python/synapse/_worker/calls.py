@@ -120,16 +120,14 @@ class Calls:
             self._discard(flags, payload)
             return self._not_found(call, number)
         extras: Any = {}
+        if flags & FUNCTIONS:
+            self._worker.load_callbacks()
         try:
             if flags & EXTRAS:
                 extras, at = fallback.unpack_from(payload, 0)
                 payload = payload[at:]
-            if flags & FUNCTIONS:
-                self._worker.load_callbacks()
-                # The codec in C may refuse what this one takes: a function is decoded once only.
-                given = fallback.unpack(payload)
-            else:
-                given = decode(payload)
+            # The codec in C may refuse what the other takes: a function is decoded once only.
+            given = fallback.unpack(payload) if flags & FUNCTIONS else decode(payload)
         except Malformed as error:
             protocol_error(f"a request that cannot be decoded: {error}")
         except Exception as error:
