@@ -19,6 +19,24 @@ const COMMON = `
   @handler
   def plain(value):
       return value
+
+  threads = []
+  heard = []
+
+  @handler
+  def start_threads(count, each):
+      def run():
+          for number in range(each):
+              heard.append(host.echo(number).result() == number)
+      for _ in range(count):
+          threads.append(threading.Thread(target=run))
+          threads[-1].start()
+
+  @handler
+  def join_threads():
+      for thread in threads:
+          thread.join()
+      return [len(heard), all(heard)]
 `;
 
 const SYNC = `${COMMON}
@@ -102,6 +120,11 @@ const SYNC = `${COMMON}
   @handler
   def send_back(function):
       return {"same": function}
+
+  @handler
+  def asking(count):
+      for number in range(count):
+          yield host.echo(number).result()
 `;
 
 const ASYNC = `${COMMON}
@@ -186,6 +209,11 @@ const ASYNC = `${COMMON}
   @handler
   async def send_back(function):
       return {"same": function}
+
+  @handler
+  async def asking(count):
+      for number in range(count):
+          yield await host.echo(number)
 `;
 
 const MODES: readonly (readonly [string, string, SpawnOptions])[] = [
@@ -411,6 +439,44 @@ describe.each(MODES)('%s', (_, source, options) => {
     expect(await synapse.invoke('nest', [5])).toEqual(expected);
     const all = await Promise.all([1, 2, 3, 4, 5].map(() => synapse.invoke('nest', [5])));
     expect(all).toEqual(Array(5).fill(expected));
+  });
+
+  test('calls, streams, nested calls and threads at once are not mixed up', async () => {
+    const synapse = await spawn();
+    synapse.handle('echo', async (value: number) => {
+      if (value % 5 === 0) await new Promise((resolve) => setTimeout(resolve, value % 3));
+      return value;
+    });
+    synapse.handle('deeper', (depth: number) => synapse.invoke('nest', [depth]));
+    const jobs: Promise<void>[] = [];
+    const expectAnswer = (name: string, args: unknown[], answer: unknown): void => {
+      jobs.push(synapse.invoke(name, args).then((found) => expect(found).toEqual(answer)));
+    };
+    const items = async (): Promise<void> => {
+      const found: unknown[] = [];
+      for await (const item of synapse.stream('asking', [50])) found.push(item);
+      expect(found).toEqual(Array.from({ length: 50 }, (__, index) => index));
+    };
+    const nested = ['python', 2, ['python', 1, 'bottom']];
+    for (let round = 0; round < 20; round++) {
+      if (round === 5) expectAnswer('start_threads', [4, 25], null);
+      for (let index = 0; index < 10; index++) expectAnswer('plain', [index], index);
+      expectAnswer('ask', ['echo', round], round);
+      expectAnswer('nest', [2], nested);
+      if (round % 5 === 0) jobs.push(items());
+      const controller = new AbortController();
+      const given = synapse.invoke('ask', ['echo', 5], { signal: controller.signal });
+      jobs.push(
+        given.then(
+          (found) => expect(found).toBe(5),
+          (reason: unknown) => expect(reason).toBe(controller.signal.reason),
+        ),
+      );
+      setTimeout(() => controller.abort(), round);
+    }
+    await Promise.all(jobs);
+    expect(await synapse.invoke('join_threads')).toEqual([100, true]);
+    expect(synapse.stats()).toMatchObject({ restarts: 0, requestsActive: 0, queued: 0 });
   });
 
   test('a handler may make many calls at once for one callback', async () => {

@@ -5,6 +5,8 @@ import { expectAssignable, expectError, expectNotAssignable, expectType } from '
 import {
   type CallOptions,
   type ErrorCode,
+  type HandlerContext,
+  type HandlerRegistration,
   kwargs,
   PythonError,
   type ResolvedPython,
@@ -40,6 +42,19 @@ expectType<Promise<number>>(api.add(1, 2));
 expectType<Promise<string>>(api.text.upper('a'));
 expectError(api.add('1', 2));
 expectError(api.missing());
+
+// Callbacks.
+const registration = synapse.handle('getUser', async (id: number, ctx: HandlerContext) => {
+  expectType<AbortSignal>(ctx.signal);
+  expectType<number | undefined>(ctx.callId);
+  return { id };
+});
+expectType<HandlerRegistration>(registration);
+expectAssignable<Disposable>(registration);
+synapse.handle('market', { fetch: (symbol: string) => symbol, *list() {} });
+expectType<boolean>(synapse.unhandle('getUser'));
+expectError(synapse.handle('getUser', 7));
+expectError(synapse.handle('market', { fetch: 7 }));
 
 // Options.
 expectAssignable<SpawnOptions>({ workers: 2, python: '3.12', restart: false });

@@ -25,7 +25,7 @@ class Inbox:
         self.at = 0
         #: Whether the host has closed the channel.
         self.ended = False
-        #: Items that may be sent, by call.
+        #: Items that the host has granted so far, by call.
         self.credits: dict[int, int] = {}
         self._wake_read = -1
         self._wake_write = -1

@@ -219,7 +219,7 @@ class Serial:
                     if not self._receive_large(word, call, length, rest):
                         return
                     rest = b""
-            if inbox.credits:
+            if inbox.credits and SHARE not in cancelled:
                 inbox.credits.clear()
             if cancelled and count < size:
                 worker.forget_stale()
@@ -322,8 +322,11 @@ class Serial:
     def execute(self, request: Request, runner: Runner) -> None:
         """Runs a call and adds its reply to what is pending."""
         worker, call = self._worker, request.call
-        pending = worker.data.pending
+        pending, windows = worker.data.pending, self._inbox.credits
         try:
+            if request.stream:
+                # What it asks the host may have its credit read before it gets to its first item.
+                windows.setdefault(call, 0)
             result = runner.call(request)
             if request.stream:
                 self._stream(runner, call, runner.items(call, result))
@@ -335,17 +338,19 @@ class Serial:
             pending.append(self._failure(call, error))
         else:
             pending += replies
+        finally:
+            windows.pop(call, None)
 
     def _stream(self, runner: Runner, call: int, items: Iterator[Any]) -> None:
         worker, calls, windows = self._worker, self._calls, self._inbox.credits
         pending = worker.data.pending
-        due = 0.0
+        due, sent = 0.0, 0
         if self._watchdog.asleep:
             self._watchdog.wake()
         try:
             while True:
-                if windows.get(call, 0) <= 0:
-                    self._await_credit(call)
+                if windows.get(call, 0) <= sent:
+                    self._await_credit(call, sent)
                 if worker.is_cancelled(call):
                     raise Cancelled("the stream was cancelled")
                 try:
@@ -354,7 +359,7 @@ class Serial:
                     break
                 if worker.held:
                     worker.emit_held()
-                windows[call] -= 1
+                sent += 1
                 pending.append(calls.item(call, item))
                 if monotonic() > due:
                     worker.data.flush()
@@ -366,18 +371,16 @@ class Serial:
             if close is not None:
                 close()
             raise
-        finally:
-            windows.pop(call, None)
 
-    def _await_credit(self, call: int) -> None:
+    def _await_credit(self, call: int, sent: int) -> None:
         inbox, worker = self._inbox, self._worker
         inbox.listen()
         while True:
             if self._sharing is not None and self._sharing.is_wanted:
-                self._sharing.await_credit(call)
+                self._sharing.await_credit(call, sent)
                 return
             inbox.take()
-            if inbox.credits.get(call, 0) > 0 or worker.is_cancelled(call):
+            if inbox.credits.get(call, 0) > sent or worker.is_cancelled(call):
                 return
             if inbox.ended:
                 raise Cancelled("the host has closed the channel")

@@ -15,7 +15,7 @@ from threading import Condition
 from time import monotonic
 
 from synapse._protocol import fallback
-from synapse._protocol.header import CALLBACK_ID, CREDIT, EXTRAS, NESTED, REQUEST
+from synapse._protocol.header import CALLBACK_ID, CREDIT, EXTRAS, NESTED, REQUEST, STREAM
 from synapse._worker.calls import Calls
 from synapse._worker.inbox import Inbox
 from synapse._worker.reader import FrameReader
@@ -143,6 +143,8 @@ class Shared:
         for word, identity, payload in frames:
             kind = word & 0xFF
             if kind == REQUEST:
+                if word >> 8 & STREAM:
+                    self._inbox.credits.setdefault(identity, 0)
                 if word >> 8 & NESTED:
                     callback = self._callback_of(word, payload)
                     self._nested.append((callback, (word, identity, payload)))
@@ -153,7 +155,10 @@ class Shared:
                 if self._worker.callbacks is not None:
                     self._worker.callbacks.deliver(kind, identity, payload)
             elif kind == CREDIT:
-                self._inbox.grant(identity, self._calls.credit(payload))
+                more = self._calls.credit(payload)
+                # That of a stream that is over comes too late.
+                if identity in self._inbox.credits:
+                    self._inbox.grant(identity, more)
             else:
                 self._calls.drop(kind)
         if nested and self.on_nested is not None:

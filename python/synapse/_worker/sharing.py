@@ -72,6 +72,8 @@ class Sharing:
                     due = monotonic() + _PATIENCE
             if not self._refuse_cancelled(request):
                 self._serial.dispatch(*request)
+                # Of one that was refused nothing is kept.
+                self._inbox.credits.pop(request[1], None)
         worker.data.flush()
 
     def _next(self) -> Frame | None:
@@ -79,8 +81,6 @@ class Sharing:
         worker, channel = self._worker, self.channel
         if not channel.requests:
             worker.data.flush()
-            # No stream runs: what is left was for streams that are over.
-            self._inbox.credits.clear()
             if worker.cancelled and channel.drained:
                 worker.forget_stale()
         channel.wait(lambda: channel.has_request() or worker.is_stopping())
@@ -92,6 +92,7 @@ class Sharing:
             return
         found = self._calls.read(*request)
         if isinstance(found, bytes):
+            self._inbox.credits.pop(request[1], None)
             self._worker.data.pending.append(found)
         elif get_ident() != self._serial.main:
             self._run_apart(found)
@@ -104,6 +105,7 @@ class Sharing:
         if call not in worker.cancelled:
             return False
         worker.cancelled.discard(call)
+        self._inbox.credits.pop(call, None)
         worker.data.pending.append(self._calls.refuse(word, call, payload))
         return True
 
@@ -139,7 +141,7 @@ class Sharing:
         finally:
             hooks.close()
 
-    def await_credit(self, call: int) -> None:
+    def await_credit(self, call: int, sent: int) -> None:
         """Waits until an item of a stream may be sent, or the call is cancelled.
 
         Raises:
@@ -149,6 +151,6 @@ class Sharing:
         inbox, worker = self._inbox, self._worker
         self.channel.open(inbox.data[inbox.at :])
         worker.data.flush()
-        self.channel.wait(lambda: inbox.credits.get(call, 0) > 0 or worker.is_cancelled(call))
-        if self.channel.ended and not inbox.credits.get(call, 0):
+        self.channel.wait(lambda: inbox.credits.get(call, 0) > sent or worker.is_cancelled(call))
+        if self.channel.ended and inbox.credits.get(call, 0) <= sent:
             raise Cancelled("the host has closed the channel")
