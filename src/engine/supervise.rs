@@ -111,7 +111,7 @@ impl Engine {
             ErrorCode::WorkerExited,
             format!("worker {id} closed its data channel without exiting"),
         );
-        self.settle_all_of(now, id, &failure, actions);
+        self.settle_all_of(id, &failure, actions);
         if !stopping {
             actions.commands.push(Command::Kill(id));
         }
@@ -137,7 +137,7 @@ impl Engine {
         // It may have exited before what it had written was read.
         let exited = worker.exit.is_some();
         if let Some(failure) = failure {
-            self.settle_all_of(now, id, &failure, actions);
+            self.settle_all_of(id, &failure, actions);
         }
         if exited {
             self.bury(now, id, actions);
@@ -238,7 +238,7 @@ impl Engine {
             actions.events.push(Event::Stopped);
         }
         for id in ids {
-            self.settle_all_of(now, id, &failure, actions);
+            self.settle_all_of(id, &failure, actions);
             let Some(worker) = self.workers.get_mut(&id) else {
                 continue;
             };
@@ -411,13 +411,7 @@ impl Engine {
 
     /// Settles the calls of a worker that lives but is given up. Their slots are not freed: the
     /// worker goes.
-    fn settle_all_of(
-        &mut self,
-        _now: Time,
-        id: WorkerId,
-        failure: &Failure,
-        actions: &mut Actions,
-    ) {
+    fn settle_all_of(&mut self, id: WorkerId, failure: &Failure, actions: &mut Actions) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
