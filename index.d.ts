@@ -25,6 +25,7 @@ export {
   ProtocolError,
   PythonError,
   type PythonFrame,
+  type PythonStream,
   QueueFullError,
   type ResolvedPython,
   type ResolvePythonOptions,

@@ -1,32 +1,40 @@
-/** The typed proxy over `invoke`: `api.text.upper('x')` invokes `text.upper`. */
+/** The typed proxy over `invoke` and `stream`: `api.text.upper('x')` invokes `text.upper`. */
+
+import type { PythonStream } from './stream.js';
+
+/** The async form of what a function of the module returns: generators are streams. */
+type Answer<Result> =
+  Result extends AsyncIterator<infer Item, unknown, never>
+    ? PythonStream<Item>
+    : Result extends Iterator<infer Item, unknown, never>
+      ? PythonStream<Item>
+      : Promise<Awaited<Result>>;
 
 /** The async form of a module's functions. */
 export type Api<Module> = {
   readonly [Name in keyof Module]: Module[Name] extends (...args: infer Args) => infer Result
-    ? (...args: Args) => Promise<Awaited<Result>>
+    ? (...args: Args) => Answer<Result>
     : Api<Module[Name]>;
 };
 
-/** @param invoke called with the dotted name and the arguments */
-export function createApi<Module>(
-  invoke: (name: string, args: unknown[]) => Promise<unknown>,
-): Api<Module> {
-  return createLevel('', invoke) as Api<Module>;
+/** How a function of the proxy is called: with its dotted name and the arguments. */
+type Reach = (name: string, args: unknown[]) => unknown;
+
+/** @param reach does the call */
+export function createApi<Module>(reach: Reach): Api<Module> {
+  return createLevel('', reach) as Api<Module>;
 }
 
-function createLevel(
-  path: string,
-  invoke: (name: string, args: unknown[]) => Promise<unknown>,
-): unknown {
+function createLevel(path: string, reach: Reach): unknown {
   const levels = new Map<string, unknown>();
-  const target = (...args: unknown[]): Promise<unknown> => invoke(path, args);
+  const target = (...args: unknown[]): unknown => reach(path, args);
   return new Proxy(target, {
     get(_, name) {
       // A promise that resolves with the proxy must not take it for a promise.
       if (typeof name === 'symbol' || (name === 'then' && path === '')) return undefined;
       let level = levels.get(name);
       if (level === undefined) {
-        level = createLevel(path === '' ? name : `${path}.${name}`, invoke);
+        level = createLevel(path === '' ? name : `${path}.${name}`, reach);
         levels.set(name, level);
       }
       return level;

@@ -16,6 +16,7 @@ export class Handlers {
   readonly #targets: CallTarget[] = [];
   #names: readonly string[] = [];
   #infos: readonly HandlerInfo[] = [];
+  #streams: ReadonlySet<string> = new Set();
 
   /** Takes a worker's announcement. */
   learn(announced: { names: readonly string[]; about: readonly HandlerInfo[] }): void {
@@ -24,11 +25,17 @@ export class Handlers {
     });
     this.#names = announced.names;
     this.#infos = announced.about;
+    this.#streams = new Set(announced.about.filter(yields).map(({ name }) => name));
   }
 
   /** The number of a handler. */
   find(name: string): number | undefined {
     return this.#numbers.get(name);
+  }
+
+  /** Whether a handler yields. */
+  isStream(name: string): boolean {
+    return this.#streams.has(name);
   }
 
   /** What a call of a handler needs to know: made once for each form of arguments. */
@@ -46,4 +53,8 @@ export class Handlers {
   names(): string[] {
     return this.#infos.map((info) => info.name);
   }
+}
+
+function yields({ kind }: HandlerInfo): boolean {
+  return kind === 'generator' || kind === 'async_generator';
 }

@@ -25,6 +25,7 @@ import { InstanceLogs } from './instance-logs.js';
 import { Kwargs } from './kwargs.js';
 import {
   type CallOptions,
+  checkSpawnOptions,
   normalizeCallOptions,
   normalizeIdleTimeout,
   normalizeSpawnOptions,
@@ -91,9 +92,13 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   #disposal: Promise<void> | undefined;
   #referenced = true;
 
-  /** @param defaults options for every `spawn` of this instance */
+  /**
+   * @param defaults options for every `spawn` of this instance
+   * @throws TypeError or RangeError that names the option and echoes the value
+   */
   constructor(defaults: SpawnOptions = {}) {
     super();
+    checkSpawnOptions(defaults);
     this.#defaults = defaults;
   }
 
@@ -233,11 +238,14 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   }
 
   /**
-   * A typed proxy over {@link invoke}: `api.add(1, 2)` invokes `add` with `[1, 2]`, and
-   * `api.text.upper('x')` invokes `text.upper`.
+   * A typed proxy over {@link invoke} and {@link stream}: `api.add(1, 2)` invokes `add` with `[1, 2]`,
+   * `api.text.upper('x')` invokes `text.upper`, and a generator of the module is a stream. Which
+   * handlers are generators is known once `spawn` has resolved; until then all are invoked.
    */
   api<Module>(): Api<Module> {
-    return createApi<Module>((name, args) => this.invoke(name, args));
+    return createApi<Module>((name, args) =>
+      this.#target?.handlers.isStream(name) ? this.stream(name, args) : this.invoke(name, args),
+    );
   }
 
   /**

@@ -8,6 +8,7 @@ import {
   OptionRangeError,
   type SpawnOptions,
 } from '../../ts/options/index.js';
+import { Synapse } from '../../ts/synapse.js';
 
 function refused(options: unknown): Error & { code?: string } {
   try {
@@ -149,6 +150,7 @@ describe('the refusal', () => {
   test('comes for the defaults of the constructor too, and for what is no object at all', () => {
     const target = { directory: '.', entrypoint: 'main', sdkPath: '/sdk' };
     const defaults = { workers: -1 };
+    expect(() => new Synapse(defaults)).toThrow('option "workers" must be');
     expect(() => normalizeSpawnOptions(defaults, {}, target)).toThrow('option "workers" must be');
     expect(refused('fast').message).toBe("options must be an object, got 'fast'");
     expect(refused([]).message).toBe('options must be an object, got []');

@@ -76,6 +76,29 @@ describe('invoke', () => {
     expect(await python.add(1, 2)).toBe(3);
   });
 
+  test('a generator is a stream through the typed proxy', async () => {
+    const synapse = await spawnModule(`
+from synapse import handler
+
+@handler
+def tokens(prompt):
+    yield from prompt.split()
+
+@handler
+async def pages():
+    yield 1
+    yield 2
+`);
+    const python = synapse.api<{
+      tokens(prompt: string): Generator<string>;
+      pages(): AsyncGenerator<number>;
+    }>();
+    const seen: unknown[] = [];
+    for await (const token of python.tokens('a b c')) seen.push(token);
+    for await (const page of python.pages()) seen.push(page);
+    expect(seen).toEqual(['a', 'b', 'c', 1, 2]);
+  });
+
   test('call reaches the default handler', async () => {
     const synapse = await spawnModule(HANDLERS);
     expect(await synapse.call([1])).toEqual({ got: [1] });

@@ -9,6 +9,7 @@ import {
   type HandlerRegistration,
   kwargs,
   PythonError,
+  type PythonStream,
   type ResolvedPython,
   resolvePython,
   type SpawnOptions,
@@ -36,10 +37,14 @@ expectType<Promise<number>>(
 interface Module {
   add(a: number, b: number): number;
   text: { upper(text: string): string };
+  tokens(prompt: string): Generator<string>;
+  pages(): AsyncGenerator<number>;
 }
 const api = synapse.api<Module>();
 expectType<Promise<number>>(api.add(1, 2));
 expectType<Promise<string>>(api.text.upper('a'));
+expectType<PythonStream<string>>(api.tokens('a b'));
+expectType<PythonStream<number>>(api.pages());
 expectError(api.add('1', 2));
 expectError(api.missing());
 

@@ -152,7 +152,7 @@ export class EnvironmentError extends SynapseError {
   declare readonly code: CodeOf<'EnvironmentError'>;
   /** `PYTHON_NOT_FOUND`: everything that was tried, in order. */
   declare readonly candidates?: readonly Candidate[];
-  /** `VENV_FAILED`, `INSTALL_FAILED`: the end of what the tool said. */
+  /** The end of what the tool said that failed: the installer, `venv`, or an interpreter. */
   declare readonly output?: string;
 
   static {
