@@ -74,6 +74,12 @@ codes! {
     NotSpawned = "NOT_SPAWNED", "DisposedError";
     /// Used after `dispose`, or disposed of while in use.
     Disposed = "DISPOSED", "DisposedError";
+    /// A hub has no pool and no group of that name; the detail `available` lists those there are.
+    PoolNotFound = "POOL_NOT_FOUND", "HubError";
+    /// A hub has a pool or a group of that name already.
+    PoolExists = "POOL_EXISTS", "HubError";
+    /// A group of a hub has no pool.
+    GroupEmpty = "GROUP_EMPTY", "HubError";
 }
 
 impl Serialize for ErrorCode {

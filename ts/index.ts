@@ -10,7 +10,15 @@ export type {
 export { NdArray, ndarray } from './codec/index.js';
 export * from './errors/index.js';
 export type * from './events.js';
+export {
+  type GroupStats,
+  type HubEvents,
+  type HubStats,
+  type PoolOptions,
+  SynapseHub,
+} from './hub/index.js';
 export { Kwargs, kwargs } from './kwargs.js';
+export type { GroupOptions } from './options/group.js';
 export type { CallOptions, SetupProgress, SpawnOptions, StreamOptions } from './options/index.js';
 export { NativeLoadError } from './platform.js';
 export { type ResolvedPython, type ResolvePythonOptions, resolvePython } from './resolve-python.js';

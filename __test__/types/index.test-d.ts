@@ -15,6 +15,7 @@ import {
   type SpawnOptions,
   Synapse,
   SynapseError,
+  SynapseHub,
   TimeoutError,
 } from '../../index.js';
 
@@ -47,6 +48,18 @@ expectType<PythonStream<string>>(api.tokens('a b'));
 expectType<PythonStream<number>>(api.pages());
 expectError(api.add('1', 2));
 expectError(api.missing());
+
+// Several modules.
+const hub = new SynapseHub({ workers: 2 });
+expectAssignable<AsyncDisposable>(hub);
+expectType<Promise<Synapse>>(hub.add('api', './api', 'main', { group: ['web'], weight: 2 }));
+expectType<Promise<number>>(hub.invoke<number>('api', 'add', [1, 2]));
+expectType<Promise<number>>(hub.api<Module>('api').add(1, 2));
+hub.on('worker:exit', (pool, exit) => {
+  expectType<string>(pool);
+  expectType<number>(exit.worker);
+});
+expectError(hub.group('web', { strategy: 'fair' }));
 
 // Callbacks.
 const registration = synapse.handle('getUser', async (id: number, ctx: HandlerContext) => {

@@ -212,3 +212,23 @@ export class DisposedError extends SynapseError {
     super(code, message, fields);
   }
 }
+
+/** A name of a hub is unknown or taken. */
+export class HubError extends SynapseError {
+  declare readonly code: CodeOf<'HubError'>;
+  /** `POOL_NOT_FOUND`: the names of pools and groups that there are. */
+  declare readonly available?: readonly string[];
+
+  static {
+    identify(HubError, 'HubError');
+  }
+
+  constructor(
+    code: CodeOf<'HubError'>,
+    message: string,
+    fields: Given<Pick<HubError, 'available'>> = {},
+  ) {
+    super(code, message, fields);
+    setGiven(this, { available: fields.available });
+  }
+}

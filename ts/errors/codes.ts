@@ -25,6 +25,9 @@ export const CODES = {
   ALREADY_SPAWNED: 'SpawnError',
   NOT_SPAWNED: 'DisposedError',
   DISPOSED: 'DisposedError',
+  POOL_NOT_FOUND: 'HubError',
+  POOL_EXISTS: 'HubError',
+  GROUP_EMPTY: 'HubError',
 } as const;
 
 /** What went wrong, as a stable name. Match on it rather than on messages. */
@@ -63,6 +66,7 @@ export const CATEGORIES: Readonly<Record<ErrorClass, ErrorCategory>> = {
   EnvironmentError: 'environment',
   SpawnError: 'environment',
   DisposedError: 'lifecycle',
+  HubError: 'pool',
 };
 
 /** Codes where the same call may well succeed when it is made again. */

@@ -22,6 +22,7 @@ export {
   EncodeError,
   EnvironmentError,
   HandlerNotFoundError,
+  HubError,
   ProtocolError,
   QueueFullError,
   SpawnError,

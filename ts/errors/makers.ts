@@ -8,6 +8,7 @@ import {
   EncodeError,
   EnvironmentError,
   HandlerNotFoundError,
+  HubError,
   ProtocolError,
   QueueFullError,
   SpawnError,
@@ -52,6 +53,13 @@ function spawn(code: CodeOf<'SpawnError'>): Maker {
 
 function disposed(code: CodeOf<'DisposedError'>): Maker {
   return (message, _reader, complete) => new DisposedError(code, message, complete({}));
+}
+
+function hub(code: CodeOf<'HubError'>): Maker {
+  return (message, reader, complete) => {
+    const available = reader.texts('available');
+    return new HubError(code, message, complete({ available }));
+  };
 }
 
 /** One maker a code. */
@@ -102,6 +110,9 @@ export const MAKERS: Readonly<Record<ErrorCode, Maker>> = {
   ALREADY_SPAWNED: spawn('ALREADY_SPAWNED'),
   NOT_SPAWNED: disposed('NOT_SPAWNED'),
   DISPOSED: disposed('DISPOSED'),
+  POOL_NOT_FOUND: hub('POOL_NOT_FOUND'),
+  POOL_EXISTS: hub('POOL_EXISTS'),
+  GROUP_EMPTY: hub('GROUP_EMPTY'),
 };
 
 function candidate(reader: Reader): Candidate {

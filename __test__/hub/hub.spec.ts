@@ -1,0 +1,230 @@
+/** Several modules in one object, on real workers. */
+
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type PoolOptions, SynapseHub } from '../../ts/index.js';
+import { createFolder, isAlive, shared, until } from '../support/modules.js';
+
+const MODULE = `
+  import os, time
+  from synapse import handler, host
+
+  @handler
+  def who():
+      return os.environ["WHO"]
+
+  @handler
+  def pid():
+      return os.getpid()
+
+  @handler
+  def sleep(seconds):
+      time.sleep(seconds)
+      return os.environ["WHO"]
+
+  @handler
+  def count(n):
+      yield from range(n)
+
+  @handler
+  def ask(text):
+      return host.answer(text).result()
+
+  @handler(default=True)
+  def main(value):
+      return [os.environ["WHO"], value]
+`;
+
+let hub: SynapseHub;
+
+beforeEach(() => {
+  hub = new SynapseHub(shared);
+});
+
+afterEach(() => hub.dispose());
+
+function add(name: string, options: PoolOptions = {}): Promise<unknown> {
+  const folder = createFolder({ 'main.py': MODULE });
+  return hub.add(name, folder, 'main', { env: { WHO: name }, ...options });
+}
+
+describe('pools by name', () => {
+  test('each is called by its name, in all the ways of one', async () => {
+    await Promise.all([add('a'), add('b')]);
+    expect(hub.pools().sort()).toEqual(['a', 'b']);
+    expect(await hub.invoke('a', 'who')).toBe('a');
+    expect(await hub.call('b', 7)).toEqual(['b', 7]);
+    expect(await hub.api<{ who(): string }>('b').who()).toBe('b');
+    const items: number[] = [];
+    for await (const item of hub.stream<number>('a', 'count', [3])) items.push(item);
+    expect(items).toEqual([0, 1, 2]);
+    expect(Object.keys(hub.workers()).sort()).toEqual(['a', 'b']);
+    expect(hub.stats()).toMatchObject({
+      requestsHandled: 4,
+      requestsActive: 0,
+      pools: { a: { requestsHandled: 2 }, b: { requestsHandled: 2 } },
+    });
+  });
+
+  test('a name is unknown or taken: the error says which', async () => {
+    await add('a');
+    await expect(hub.invoke('z', 'who')).rejects.toMatchObject({
+      code: 'POOL_NOT_FOUND',
+      message: 'there is no pool or group "z"; available: a',
+      available: ['a'],
+    });
+    expect(() => hub.stream('z', 'count', [1])).toThrow('there is no pool or group "z"');
+    await expect(add('a')).rejects.toMatchObject({
+      code: 'POOL_EXISTS',
+      message: "Process with target 'a' already exists",
+    });
+    await expect(add('b', { group: 'a' })).rejects.toMatchObject({ code: 'POOL_EXISTS' });
+    await expect(add('')).rejects.toThrow('option "name" must be a string, not empty');
+    expect(hub.pools()).toEqual(['a']);
+  });
+
+  test('a pool that does not start leaves its name free', async () => {
+    const folder = createFolder({ 'main.py': 'raise RuntimeError("no")' });
+    await expect(hub.add('a', folder, 'main')).rejects.toMatchObject({ code: 'START_FAILED' });
+    await add('a');
+    expect(await hub.invoke('a', 'who')).toBe('a');
+  });
+
+  test('what is registered on the hub answers every pool, also one that comes later', async () => {
+    await add('a');
+    const registration = hub.handle('answer', (text: string) => `${text}!`);
+    expect(() => hub.handle('answer', () => 1)).toThrow('there is a handler "answer" already');
+    await add('b');
+    expect(await hub.invoke('a', 'ask', ['hi'])).toBe('hi!');
+    expect(await hub.invoke('b', 'ask', ['ho'])).toBe('ho!');
+    registration.dispose();
+    await expect(hub.invoke('b', 'ask', ['ho'])).rejects.toMatchObject({ code: 'PYTHON_ERROR' });
+    hub.handle('answer', () => 'again');
+    expect(await hub.invoke('a', 'ask', ['hi'])).toBe('again');
+    expect([hub.unhandle('answer'), hub.unhandle('answer')]).toEqual([true, false]);
+  });
+
+  test('events carry the name of the pool', async () => {
+    const started: string[] = [];
+    hub.on('worker:start', (pool, { pid }) => started.push(`${pool} ${pid > 0}`));
+    await add('a');
+    expect(started).toEqual(['a true']);
+  });
+
+  test('remove ends one pool; dispose ends all, also one that is starting', async () => {
+    await Promise.all([add('a'), add('b')]);
+    const [first, second] = await Promise.all([
+      hub.invoke<number>('a', 'pid'),
+      hub.invoke<number>('b', 'pid'),
+    ]);
+    expect([await hub.remove('a'), await hub.remove('a')]).toEqual([true, false]);
+    expect([isAlive(first), isAlive(second)]).toEqual([false, true]);
+    const starting = add('c').catch((reason: unknown) => reason);
+    const disposed = hub.dispose();
+    await expect(add('d')).rejects.toMatchObject({
+      code: 'DISPOSED',
+      message: 'Cannot spawn child during shutdown',
+    });
+    await disposed;
+    expect(await starting).toMatchObject({ code: 'DISPOSED' });
+    expect(isAlive(second)).toBe(false);
+    await add('a');
+    expect(await hub.invoke('a', 'who')).toBe('a');
+  });
+});
+
+describe('groups', () => {
+  test('a strategy hands the calls round', async () => {
+    hub.group('web', { strategy: 'round-robin' });
+    await add('a', { group: 'web' });
+    await add('b', { group: ['web', 'other'] });
+    const answers = [];
+    for (let call = 0; call < 4; call++) answers.push(await hub.invoke('web', 'who'));
+    expect(answers).toEqual(['a', 'b', 'a', 'b']);
+    expect(await hub.invoke('other', 'who')).toBe('b');
+    expect(hub.stats().groups['web']).toEqual({
+      processes: 2,
+      totalRequests: 5,
+      requestsActive: 0,
+      queued: 0,
+      strategy: 'round-robin',
+      members: ['a', 'b'],
+    });
+  });
+
+  test('its settings outlive its last member; empty it says so', async () => {
+    hub.group('web', { strategy: 'round-robin', concurrency: 1 });
+    await expect(hub.invoke('web', 'who')).rejects.toMatchObject({
+      code: 'GROUP_EMPTY',
+      message: 'Group ID "web" has no associated targets',
+    });
+    await add('a', { group: 'web' });
+    await hub.remove('a');
+    await expect(hub.invoke('web', 'who')).rejects.toMatchObject({ code: 'GROUP_EMPTY' });
+    await add('b', { group: 'web' });
+    expect(hub.stats().groups['web']).toMatchObject({ strategy: 'round-robin', members: ['b'] });
+    expect(await hub.invoke('web', 'who')).toBe('b');
+  });
+
+  test('the cap holds, and calls that time out or are aborted give their place back', async () => {
+    hub.group('web', { concurrency: 1 });
+    await add('a', { group: 'web' });
+    await add('b', { group: 'web' });
+    let most = 0;
+    const watch = setInterval(() => {
+      const { requestsActive } = hub.stats();
+      most = Math.max(most, requestsActive);
+    }, 1);
+    const late = hub.invoke('web', 'sleep', [5], { timeout: 30 });
+    const abort = new AbortController();
+    const aborted = hub.invoke('web', 'who', [], { signal: abort.signal });
+    const next = hub.invoke('web', 'who');
+    abort.abort(new Error('enough'));
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' });
+    await expect(aborted).rejects.toThrow('enough');
+    expect(['a', 'b']).toContain(await next);
+    clearInterval(watch);
+    expect(most).toBe(1);
+    expect(hub.stats().groups['web']).toMatchObject({ requestsActive: 0, queued: 0 });
+  });
+
+  test('a deadline counts the wait for the cap', async () => {
+    hub.group('web', { concurrency: 1 });
+    await add('a', { group: 'web' });
+    const first = hub.invoke('web', 'sleep', [0.2]);
+    await expect(hub.invoke('web', 'who', [], { timeout: 20 })).rejects.toMatchObject({
+      code: 'TIMEOUT',
+      phase: 'queue',
+    });
+    expect(await first).toBe('a');
+  });
+
+  test('a stream holds its place until it ends or is left', async () => {
+    hub.group('web', { concurrency: 1 });
+    await add('a', { group: 'web' });
+    for await (const item of hub.stream<number>('web', 'count', [1000])) {
+      expect(hub.stats().groups['web']).toMatchObject({ requestsActive: 1 });
+      if (item === 3) break;
+    }
+    expect(hub.stats().groups['web']).toMatchObject({ requestsActive: 0 });
+    expect(await hub.invoke('web', 'who')).toBe('a');
+  });
+
+  test('disposing refuses what waits', async () => {
+    hub.group('web', { concurrency: 1 });
+    await add('a', { group: 'web' });
+    const running = hub.invoke('web', 'sleep', [60]).catch((reason: unknown) => reason);
+    const waiting = hub.invoke('web', 'who').catch((reason: unknown) => reason);
+    await until(() => hub.stats().groups['web']?.queued === 1);
+    await hub.dispose();
+    expect(await running).toMatchObject({ code: 'DISPOSED' });
+    expect(await waiting).toMatchObject({ code: 'DISPOSED' });
+  });
+
+  test('bad options are refused when the group is configured', () => {
+    expect(() => hub.group('web', { strategy: 'fair' as 'random' })).toThrow(
+      'option "strategy" must be one of',
+    );
+    expect(() => hub.group('web', { concurrency: 0 })).toThrow('option "concurrency"');
+    expect(() => hub.group('web', { weight: 2 } as object)).toThrow('unknown option "weight"');
+  });
+});
