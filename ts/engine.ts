@@ -55,6 +55,8 @@ const KEEP_BYTES = 1024 * 1024;
 
 // Jest's fake timers must not stop deadlines.
 const { setTimeout, clearTimeout } = globalThis;
+/** Runs once no reaction of a promise is left to run. */
+const { nextTick } = process;
 
 /** One spawned target: its native engine, its links, and the calls that are out. */
 export class Engine {
@@ -97,8 +99,10 @@ export class Engine {
     this.#callbacks = new CallbackServer(handlers, this.#functions, {
       send: (asked, kind, value) => {
         const refusal = writeAnswer(this.#writer, this.#functions, asked, kind, value);
-        if (refusal === undefined) this.#sendSoon();
-        return refusal;
+        if (refusal !== undefined) return refusal;
+        if (kind === 'item') this.#sendWithOthers();
+        else this.#sendSoon();
+        return undefined;
       },
       end: (asked) => {
         writeEnd(this.#writer, asked);
@@ -326,6 +330,15 @@ export class Engine {
     else if (!this.#flushing) {
       this.#flushing = true;
       void this.#turn.then(this.#flush);
+    }
+  }
+
+  /** The same for an item: what its stream has ready goes out with it. */
+  #sendWithOthers(): void {
+    if (this.#writer.position >= FLUSH_BYTES) this.#submit();
+    else if (!this.#flushing) {
+      this.#flushing = true;
+      nextTick(this.#flush);
     }
   }
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from synapse._host_call import HostCall
     from synapse._worker.functions import HostFunction
+    from synapse._worker.inputs import HostStream
 
     Function = TypeVar("Function", bound=Callable[..., Any])
 else:
@@ -45,6 +46,7 @@ __all__ = [
     "HostCall",
     "HostError",
     "HostFunction",
+    "HostStream",
     "__version__",
     "context",
     "handler",
@@ -145,4 +147,8 @@ def __getattr__(name: str) -> Any:
         from synapse._worker.functions import HostFunction
 
         return HostFunction
+    if name == "HostStream":
+        from synapse._worker.inputs import HostStream
+
+        return HostStream
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Items that the host may be ahead of the consumer.
 AHEAD = 32
+#: Bytes of items that it may be ahead where more items are allowed.
+_AHEAD_BYTES = 256 * 1024
 
 
 class Answer:
@@ -24,17 +26,21 @@ class Answer:
     __slots__ = (
         "__weakref__",
         "awaiting",
+        "came",
+        "came_bytes",
         "done",
         "dropped",
         "error",
         "id",
         "items",
         "listeners",
+        "most",
         "name",
         "outstanding",
         "parent",
         "streamed",
         "value",
+        "window",
     )
 
     def __init__(self, identity: int, name: str, parent: int) -> None:
@@ -52,6 +58,10 @@ class Answer:
         self.items: deque[Any] = deque()
         #: Items that were granted and not taken.
         self.outstanding = AHEAD
+        #: Items that may be granted at once, and what that may grow to.
+        self.window = self.most = AHEAD
+        #: Items that have come, and their size.
+        self.came = self.came_bytes = 0
         #: Called, by whoever reads, whenever something has come.
         self.listeners: list[Callable[[], None]] = []
         #: Coroutines that wait for it.
@@ -71,9 +81,11 @@ class Answer:
             self.done = True
             self.tell()
 
-    def add(self, item: Any) -> None:
-        """An item has come."""
+    def add(self, item: Any, size: int) -> None:
+        """An item has come that took so many bytes."""
         self.streamed = True
+        self.came += 1
+        self.came_bytes += size
         self.items.append(item)
         self.tell()
 
@@ -187,6 +199,26 @@ class HostCall:
     def __aiter__(self) -> AsyncIterator[Any]:
         return HostItems(self)
 
+    def take(self) -> Any:
+        """The next item, for the iterator of plain code; raises StopIteration at the end."""
+        answer = self._answer
+        if not answer.items:
+            try:
+                self._backend.wait(answer, None)
+            except BaseException:
+                self.cancel()
+                raise
+            if not answer.items:
+                for item in self._rest():
+                    answer.streamed = True
+                    return item
+                raise StopIteration
+        return self._take()
+
+    def widen(self, most: int) -> None:
+        """Lets the host be ahead by more items, as long as they are small."""
+        self._answer.most = most
+
     def __repr__(self) -> str:
         return f"<HostCall {self.name} {'done' if self.done() else 'under way'}>"
 
@@ -278,10 +310,14 @@ class HostCall:
         answer = self._answer
         item = answer.items.popleft()
         answer.outstanding -= 1
-        if not answer.done and answer.outstanding <= AHEAD // 2:
-            more = AHEAD - answer.outstanding
-            answer.outstanding += more
-            self._backend.grant(answer, more)
+        if not answer.done and answer.outstanding <= answer.window // 2:
+            if answer.most > AHEAD:
+                fitting = _AHEAD_BYTES * answer.came // (answer.came_bytes + 1)
+                answer.window = max(2, min(answer.window * 2, answer.most, fitting))
+            more = answer.window - answer.outstanding
+            if more > 0:
+                answer.outstanding += more
+                self._backend.grant(answer, more)
         return item
 
     def _collect(self) -> None:

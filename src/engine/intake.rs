@@ -159,7 +159,7 @@ impl Engine {
         }
         match worker.mode {
             Mode::Stdio if functions => {
-                let message = "a script of version 1.4 cannot be given a function";
+                let message = "a script of version 1.4 cannot be given a function or a stream";
                 let failure = Failure::new(ErrorCode::Encode, message).with("worker", worker.id.0);
                 self.calls.remove(&id);
                 actions.events.push(Event::Failed { id, failure });

@@ -1,10 +1,11 @@
 /**
- * Functions among the arguments of calls. Python gets a number for each and calls it by that. A
- * function is kept until the worker that has it releases it or is gone, or until its call has failed
- * without having been sent to any.
+ * Functions and input streams among the arguments of calls. Python gets a number for each and calls it
+ * by that. A function is kept until the worker that has it releases it or is gone, or until its call
+ * has failed without having been sent to any; an input stream, until its call is over.
  */
 
 import { EncodeFailure, type ExtensionValue } from '../codec/index.js';
+import { EXTENSION_INPUT, InputStream, isInput } from './input.js';
 
 /** The extension type: the MessagePack array `[reference, name]`. */
 export const EXTENSION_FUNCTION = 5;
@@ -19,6 +20,8 @@ export type PassedFunction = (...args: unknown[]) => unknown;
 
 interface Entry {
   readonly run: PassedFunction;
+  /** What `run` reads, if this is an input stream. */
+  readonly input: InputStream | undefined;
   /** The call that carries it, until that has settled. */
   call: number | undefined;
   /** The worker that it was sent to. */
@@ -39,13 +42,16 @@ export class FunctionTable {
     return this.#entries.size;
   }
 
-  /** The hook of the encoder: anything but a function is none of its business. */
+  /** The hook of the encoder: anything but functions and streams is none of its business. */
   encode(value: object): ExtensionValue | undefined {
-    if (typeof value !== 'function') return undefined;
-    const id = this.#takeId();
-    this.#entries.set(id, { run: value as PassedFunction, call: undefined, worker: undefined });
-    this.#collected.push(id);
-    return { type: EXTENSION_FUNCTION, data: payload(id, value.name) };
+    if (typeof value === 'function') {
+      const id = this.#collect(value as PassedFunction, undefined);
+      return { type: EXTENSION_FUNCTION, data: payload(id, value.name) };
+    }
+    if (!isInput(value)) return undefined;
+    const input = new InputStream(value);
+    const id = this.#collect(() => input.begin(), input);
+    return { type: EXTENSION_INPUT, data: reference(id) };
   }
 
   /** Whether the value that has just been encoded holds functions. */
@@ -63,15 +69,18 @@ export class FunctionTable {
 
   /** What was encoded is not sent. */
   discard(): void {
-    for (const id of this.#collected.splice(0)) this.#entries.delete(id);
+    for (const id of this.#collected.splice(0)) this.#delete(id);
   }
 
   /** The same, for a value that may hold none. */
   refuse(): EncodeFailure {
     const [first] = this.#collected;
-    const name = this.#entries.get(first as number)?.run.name;
+    const { run, input } = this.#entries.get(first as number) as Entry;
     this.discard();
-    const what = name === undefined || name === '' ? 'function' : `function "${name}"`;
+    if (input !== undefined) {
+      return new EncodeFailure('cannot encode a stream: streams cross in arguments only', '$');
+    }
+    const what = run.name === '' ? 'function' : `function "${run.name}"`;
     return new EncodeFailure(`cannot encode ${what}: functions cross in arguments only`, '$');
   }
 
@@ -86,7 +95,7 @@ export class FunctionTable {
     }
   }
 
-  /** Whether a call carries functions. */
+  /** Whether a call carries functions or streams. */
   carries(call: number): boolean {
     return this.#calls.has(call);
   }
@@ -99,14 +108,15 @@ export class FunctionTable {
     }
   }
 
-  /** A call is over. Python may keep its functions. */
+  /** A call is over. Python may keep its functions, but not its streams. */
   settled(call: number): void {
-    for (const id of this.#calls.get(call) ?? []) {
+    const ids = this.#calls.get(call) ?? [];
+    this.#calls.delete(call);
+    for (const id of ids) {
       const entry = this.#entries.get(id);
-      if (entry?.worker === undefined) this.#entries.delete(id);
+      if (entry?.worker === undefined || entry.input !== undefined) this.#delete(id);
       else entry.call = undefined;
     }
-    this.#calls.delete(call);
   }
 
   /** A worker is gone; a call that it had may be sent to another one. */
@@ -120,7 +130,7 @@ export class FunctionTable {
 
   /** Python does not need a function any more. */
   release(worker: number, id: number): void {
-    if (this.#entries.get(id)?.worker === worker) this.#entries.delete(id);
+    if (this.#entries.get(id)?.worker === worker) this.#delete(id);
   }
 
   /** The function that a worker means. */
@@ -138,6 +148,19 @@ export class FunctionTable {
     return this.#entries.get(data.readUInt32BE(2))?.run;
   }
 
+  #collect(run: PassedFunction, input: InputStream | undefined): number {
+    const id = this.#takeId();
+    this.#entries.set(id, { run, input, call: undefined, worker: undefined });
+    this.#collected.push(id);
+    return id;
+  }
+
+  #delete(id: number): void {
+    const entry = this.#entries.get(id);
+    this.#entries.delete(id);
+    entry?.input?.close();
+  }
+
   #takeId(): number {
     let id: number;
     do {
@@ -146,6 +169,13 @@ export class FunctionTable {
     } while (this.#entries.has(id));
     return id;
   }
+}
+
+function reference(id: number): Buffer {
+  const data = Buffer.allocUnsafe(5);
+  data[0] = 0xce;
+  data.writeUInt32BE(id, 1);
+  return data;
 }
 
 function payload(id: number, name: unknown): Buffer {

@@ -4,7 +4,13 @@ import { types } from 'node:util';
 import { NdArray } from '../codec/index.js';
 
 /** A stream on its way: one `next` at a time. */
-export type Walk = AsyncIterator<unknown> | Iterator<unknown>;
+export interface Walk {
+  /** An `IteratorResult`, or a promise of one. */
+  next(): unknown;
+  return?(): unknown;
+  /** Told that the last `next` gave nothing more, or failed. */
+  ended?(): void;
+}
 
 /**
  * The iterator of an answer that is a stream: an async iterable, or an iterable that is no value of its
@@ -32,9 +38,9 @@ function isValue(answer: object): boolean {
 }
 
 /** The next step, without a turn of the event loop where none is needed. */
-export function step(walk: Walk): IteratorResult<unknown> | Promise<IteratorResult<unknown>> {
+export function step(walk: Walk): IteratorResult<unknown> | PromiseLike<IteratorResult<unknown>> {
   const result = walk.next();
-  if (isThenable(result)) return result as Promise<IteratorResult<unknown>>;
+  if (isThenable(result)) return result as PromiseLike<IteratorResult<unknown>>;
   const { done, value } = result as IteratorResult<unknown>;
   if (!isThenable(value)) return result as IteratorResult<unknown>;
   return Promise.resolve(value).then((awaited) =>
@@ -43,7 +49,7 @@ export function step(walk: Walk): IteratorResult<unknown> | Promise<IteratorResu
 }
 
 /** Ends a stream early: its `finally` runs. What that throws concerns nobody. */
-export function abandon(walk: Walk): void {
+export function abandon(walk: Pick<Walk, 'return'>): void {
   try {
     const ending: unknown = walk.return?.();
     if (isThenable(ending)) Promise.resolve(ending).catch(() => {});

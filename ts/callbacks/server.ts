@@ -7,6 +7,7 @@ import type { SynapseError } from '../errors/index.js';
 import { currentOwner, LazyContext, runFor } from './context.js';
 import { describeRefusal, describeThrown, type HostFailure, withoutData } from './failure.js';
 import type { FunctionTable, PassedFunction } from './functions.js';
+import { InputWalk } from './input.js';
 import { abandon, isThenable, step, type Walk, walkOf } from './iterate.js';
 import type { HostHandler, HostHandlers } from './registry.js';
 import { route } from './routing.js';
@@ -145,7 +146,7 @@ export class CallbackServer {
 
   #callFunction(served: Served, reference: number, args: readonly unknown[]): unknown {
     const run: PassedFunction | undefined = this.#functions.find(served.worker, reference);
-    if (run === undefined) throw new ReferenceError('the function was released');
+    if (run === undefined) throw new ReferenceError('the function or stream was released');
     const { kwargs } = served.context;
     const given = Object.keys(kwargs).length === 0 ? args : [...args, kwargs];
     return runFor(served, () => run(...given));
@@ -163,9 +164,15 @@ export class CallbackServer {
     else if (!this.#isOpen(served)) abandon(walk);
     else {
       served.walk = walk;
+      if (walk instanceof InputWalk) {
+        walk.onClose = (reason) => this.#fail(served, describeThrown(reason));
+      }
       const sending =
         served.credit === undefined ? this.#collect(served, walk) : this.#stream(served, walk);
-      sending.catch((thrown: unknown) => this.#fail(served, describeThrown(thrown)));
+      sending.catch((thrown: unknown) => {
+        walk.ended?.();
+        this.#fail(served, describeThrown(thrown));
+      });
     }
   }
 
@@ -179,9 +186,10 @@ export class CallbackServer {
       }
       if (!this.#isOpen(served)) return;
       const next = runFor(served, () => step(walk));
-      const { done, value } = next instanceof Promise ? await next : next;
+      const { done, value } = isThenable(next) ? await next : next;
       if (!this.#isOpen(served)) return;
       if (done) {
+        walk.ended?.();
         this.#remove(served);
         this.#link.end(served);
         return;
@@ -201,8 +209,11 @@ export class CallbackServer {
     const items: unknown[] = [];
     while (this.#isOpen(served)) {
       const next = runFor(served, () => step(walk));
-      const { done, value } = next instanceof Promise ? await next : next;
-      if (done) return this.#finish(served, items);
+      const { done, value } = isThenable(next) ? await next : next;
+      if (done) {
+        walk.ended?.();
+        return this.#finish(served, items);
+      }
       items.push(value);
     }
   }

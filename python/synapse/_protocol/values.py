@@ -27,6 +27,7 @@ SET = 1
 BIG_INTEGER = 2
 ARRAY = 3
 FUNCTION = 5
+INPUT = 6
 
 #: `array.array` typecodes by numpy's names, and what numpy calls theirs.
 _TYPECODES = {

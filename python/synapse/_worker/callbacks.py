@@ -28,6 +28,7 @@ from synapse._protocol.header import (
     word,
 )
 from synapse._worker.functions import Owner, accept
+from synapse._worker.inputs import accept_inputs
 from synapse._worker.state import Worker
 from synapse._worker.watchdog import Watchdog
 from synapse._worker.watcher import protocol_error
@@ -103,6 +104,7 @@ class Callbacks(Backend, Owner):
         self._lock = allocate_lock()
         watchdog.tasks.append(self._flush)
         accept(self)
+        accept_inputs(self)
 
     # ------------------------------------------------------------------------------- for the user
 
@@ -226,7 +228,7 @@ class Callbacks(Backend, Owner):
         elif kind == RESPONSE:
             answer.settle(value)
         else:
-            answer.add(value)
+            answer.add(value, len(payload))
             if answer.dropped:
                 self.give_up(answer)
 
