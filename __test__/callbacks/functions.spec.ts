@@ -118,3 +118,63 @@ describe('a function', () => {
     expect(send(1, Object.values(long))).toHaveLength(1);
   });
 });
+
+describe('an input stream', () => {
+  async function* items(): AsyncGenerator<number> {
+    yield 1;
+  }
+
+  /** Encodes one for a call; answers its reference and its type. */
+  function pass(table: FunctionTable, call: number, source: object): number {
+    const found = table.encode(source);
+    expect(found?.type).toBe(6);
+    table.assign(call);
+    return Buffer.from(found?.data ?? []).readUInt32BE(1);
+  }
+
+  test('is an async iterable, or an iterator that is iterable', () => {
+    const table = new FunctionTable();
+    for (const source of [items(), [1].values(), new Map().keys(), new ReadableStream()]) {
+      expect(table.encode(source)?.type).toBe(6);
+    }
+    for (const value of [{}, { next() {} }, new (class Value {})(), Promise.resolve()]) {
+      expect(table.encode(value)).toBeUndefined();
+    }
+  });
+
+  test('goes with its call, though a worker has it', () => {
+    const table = new FunctionTable();
+    const source = items();
+    const id = pass(table, 1, source);
+    table.placed(1, 3);
+    expect(table.find(3, id)).toBeDefined();
+    table.settled(1);
+    expect(table.size).toBe(0);
+  });
+
+  test('is ended unread by a release, and by the end of its call', async () => {
+    for (const end of [
+      (table: FunctionTable, id: number) => table.release(3, id),
+      (table: FunctionTable) => table.settled(1),
+    ]) {
+      const table = new FunctionTable();
+      const source = items();
+      const id = pass(table, 1, source);
+      table.placed(1, 3);
+      end(table, id);
+      expect(await source.next()).toEqual({ done: true, value: undefined });
+    }
+  });
+
+  test('of a call that is sent again is read by the second worker, unless the first did', () => {
+    const table = new FunctionTable();
+    const id = pass(table, 1, items());
+    table.placed(1, 3);
+    table.exited(3);
+    table.placed(1, 4);
+    expect(table.find(4, id)?.()).toBeDefined();
+    table.exited(4);
+    table.placed(1, 5);
+    expect(() => table.find(5, id)?.()).toThrow('cannot be taken again');
+  });
+});
