@@ -73,6 +73,10 @@ export class Engine {
   #reading = 0;
   #writer: Writer;
   #flushing = false;
+  /** Whether what was read is being looked through. */
+  #receiving = false;
+  /** Whether callbacks that were just read have been answered already. */
+  #answered = false;
   #wakeAt = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   /** Whether the user wants Node to stay up for idle workers. */
@@ -101,12 +105,12 @@ export class Engine {
         const refusal = writeAnswer(this.#writer, this.#functions, asked, kind, value);
         if (refusal !== undefined) return refusal;
         if (kind === 'item') this.#sendWithOthers();
-        else this.#sendSoon();
+        else this.#answerSoon();
         return undefined;
       },
       end: (asked) => {
         writeEnd(this.#writer, asked);
-        this.#sendSoon();
+        this.#answerSoon();
       },
     });
     this.#writer = this.#createWriter();
@@ -342,6 +346,22 @@ export class Engine {
     }
   }
 
+  /**
+   * As {@link #sendSoon}, but an answer that a handler gives at once waits for what has been read
+   * only: Python waits for it, and nothing else has been woken that could send with it.
+   */
+  #answerSoon(): void {
+    if (this.#receiving) this.#answered = true;
+    else this.#sendSoon();
+  }
+
+  /** Sends what was answered at once. @param alone whether no call was settled with it */
+  #sendAnswers(alone: boolean): void {
+    this.#answered = false;
+    if (alone) this.#submit();
+    else this.#sendSoon();
+  }
+
   /** Nobody wants the answer any more. */
   #giveUp(id: number): void {
     if (this.#take(id) === undefined) return;
@@ -510,7 +530,14 @@ export class Engine {
           this.#reading = worker;
           progress.consumed = this.#table[table.CONSUMED] as number;
           progress.need = this.#table[table.NEED] as number;
-          this.#settle(rest, owned);
+          const before = this.#pending.size;
+          this.#receiving = true;
+          try {
+            this.#settle(rest, owned);
+          } finally {
+            this.#receiving = false;
+            if (this.#answered) this.#sendAnswers(this.#pending.size === before);
+          }
           start += progress.consumed;
         } while (progress.need === 0);
         progress.consumed = start;

@@ -19,6 +19,9 @@ AHEAD = 32
 #: Bytes of items that it may be ahead where more items are allowed.
 _AHEAD_BYTES = 256 * 1024
 
+#: In place of the items of an answer that has none, as most have. It takes none.
+_NO_ITEMS: deque[Any] = deque(maxlen=0)
+
 
 class Answer:
     """What has come for one call. Written by whoever reads the channel."""
@@ -55,7 +58,7 @@ class Answer:
         self.value: Any = None
         self.error: BaseException | None = None
         #: Items that have come and were not taken.
-        self.items: deque[Any] = deque()
+        self.items: deque[Any] = _NO_ITEMS
         #: Items that were granted and not taken.
         self.outstanding = AHEAD
         #: Items that may be granted at once, and what that may grow to.
@@ -86,6 +89,8 @@ class Answer:
         self.streamed = True
         self.came += 1
         self.came_bytes += size
+        if self.items is _NO_ITEMS:
+            self.items = deque()
         self.items.append(item)
         self.tell()
 
@@ -170,13 +175,15 @@ class HostCall:
             RuntimeError: this thread runs an event loop, which would wait for itself: use `await`.
 
         """
+        answer = self._answer
         deadline = None if timeout is None else monotonic() + timeout
         while True:
-            self._backend.wait(self._answer, deadline)
-            if not self._answer.ready:
+            self._backend.wait(answer, deadline)
+            if not answer.done and not answer.items:
                 raise TimeoutError(f"{self.name} has not answered within {timeout} seconds")
-            self._collect()
-            if self._answer.done:
+            if answer.items:
+                self._collect()
+            if answer.done:
                 return self._outcome()
 
     def __iter__(self) -> Iterator[Any]:

@@ -127,6 +127,7 @@ export class CallbackServer {
   /** A worker is gone. */
   exited(worker: number, reason: unknown): void {
     for (const served of this.#workers.get(worker)?.values() ?? []) this.#abort(served, reason);
+    this.#workers.delete(worker);
   }
 
   /** Every worker goes. */
@@ -255,9 +256,7 @@ export class CallbackServer {
   }
 
   #remove(served: Served): void {
-    const known = this.#workers.get(served.worker);
-    if (known?.delete(served.id)) this.#open--;
-    if (known?.size === 0) this.#workers.delete(served.worker);
+    if (this.#workers.get(served.worker)?.delete(served.id)) this.#open--;
   }
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock
 from _weakref import ref
+from sys import modules
 from time import monotonic
 
 from synapse._cancelled import Cancelled
@@ -52,11 +53,13 @@ class Waiting:
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
 
-    def prepare(self) -> None:
-        """To be called before a call of the host is made."""
-
     def parent(self) -> int:
-        """The call that the current thread or task works for, or 0."""
+        """The call that the current thread or task works for, or 0.
+
+        Raises:
+            RuntimeError: the host cannot be called from here.
+
+        """
         return self._worker.current_call()
 
     def emit(self, frames: bytes) -> None:
@@ -125,7 +128,7 @@ class Callbacks(Backend, Owner):
             raise RuntimeError(
                 f"{name} cannot be called in a forked child: the host is its parent's"
             )
-        if worker.is_over():
+        if worker.over:
             raise Cancelled(_STOPS)
         message["args"] = list(args)
         if kwargs:
@@ -135,7 +138,6 @@ class Callbacks(Backend, Owner):
             message["call"] = parent
         message["credit"] = AHEAD
         payload = encode(message)
-        self._waiting.prepare()
         with self._lock:
             while True:
                 self._last = self._last % (CALLBACK_ID - 1) + 1
@@ -154,11 +156,11 @@ class Callbacks(Backend, Owner):
 
     def wait(self, answer: Answer, deadline: float | None) -> None:
         worker = self._worker
-        if not answer.ready:
+        if not answer.done and not answer.items:
             refuse_in_loop(answer.name)
             worker.data.flush()
             self._waiting.wait(answer, deadline)
-        if isinstance(answer.error, Cancelled):
+        if answer.error is not None and isinstance(answer.error, Cancelled):
             # The interruption of the call is this one, and no second one follows.
             worker.checkpoint()
 
@@ -198,13 +200,12 @@ class Callbacks(Backend, Owner):
         """An answer has come, or a part of one."""
         if kind not in _ANSWERS:
             protocol_error(f"a frame of kind {kind:#04x} for a callback")
-        known = self._open.get(identity)
+        known = self._open.get(identity) if kind == ITEM else self._open.pop(identity, None)
         if known is None:
             return
         answer = known()
-        if kind != ITEM or answer is None:
-            self._open.pop(identity, None)
         if answer is None:
+            self._open.pop(identity, None)
             if kind == ITEM:
                 self._waiting.emit(frame(CANCEL, identity))
             return
@@ -268,9 +269,9 @@ def refuse_in_loop(name: str) -> None:
         RuntimeError: it runs one.
 
     """
-    import sys
-
-    asyncio = sys.modules.get("asyncio")
+    asyncio = modules.get("asyncio")
+    if asyncio is None:
+        return
     loop: Callable[[], Any] | None = getattr(asyncio, "_get_running_loop", None)
     if loop is not None and loop() is not None:
         raise RuntimeError(

@@ -45,7 +45,10 @@ def connect(worker: Worker, watchdog: Watchdog) -> None:
             )
         if worker.over:
             raise Cancelled("the worker stops")
-        return load().call(name, args, kwargs)
+        callbacks = load()
+        # What has been looked at here does not change any more.
+        host.connect(callbacks.call)
+        return callbacks.call(name, args, kwargs)
 
     worker.load_callbacks = load
     host.connect(start)

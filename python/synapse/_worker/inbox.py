@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from select import select
 
-from synapse._protocol.header import COUNTED, CREDIT, HEADER, HEADER_SIZE, REQUEST
+from synapse._protocol.header import CALLBACK_ID, COUNTED, CREDIT, HEADER, HEADER_SIZE, REQUEST
+from synapse._worker.bell import hush, make_bell, ring
 from synapse._worker.calls import Calls
 from synapse._worker.state import Worker
 from synapse._worker.watcher import protocol_error
@@ -41,9 +42,9 @@ class Inbox:
             stop = at + 4 + length
             if stop > len(data):
                 break
-            if word & 0xFF == CREDIT:
+            if word & 0xFF == CREDIT and not call & CALLBACK_ID:
                 self.grant(call, self._calls.credit(data[at + HEADER_SIZE : stop]))
-            elif word & 0xFF == REQUEST:
+            elif word & 0xFF == REQUEST or call & CALLBACK_ID:
                 kept.append(data[at:stop])
             at = stop
         kept.append(data[at:])
@@ -59,14 +60,14 @@ class Inbox:
         To be called before looking at what `wake` reports.
         """
         if self._wake_read < 0:
-            self._wake_read, self._wake_write = os.pipe()
+            self._wake_read, self._wake_write = make_bell()
 
     def wait(self) -> None:
         """Waits until something has come, or `wake` is called."""
         descriptor = self._worker.config.data_in
         ready, _, _ = select((descriptor, self._wake_read), (), ())
         if self._wake_read in ready:
-            os.read(self._wake_read, 64)
+            hush(self._wake_read)
         if descriptor in ready:
             more = os.read(descriptor, _READ)
             self.ended = not more
@@ -76,4 +77,4 @@ class Inbox:
     def wake(self) -> None:
         """Ends `wait`, from another thread."""
         if self._wake_write >= 0:
-            os.write(self._wake_write, b"!")
+            ring(self._wake_write)

@@ -76,9 +76,9 @@ class DataOutput:
                     count = len(pending)
                     pieces = pending[:count]
                     del pending[:count]
-                    if count == _ONE_REPLY and len(pieces[1]) < _SMALL:
+                    if count <= _ONE_REPLY and len(pieces[-1]) < _SMALL:
                         # The usual case: a copy costs less than a vector of two.
-                        data = b"".join(pieces)
+                        data = b"".join(pieces) if count > 1 else pieces[0]
                         written = write(self.descriptor, data)
                         if written < len(data):
                             write_all(self.descriptor, memoryview(data)[written:])

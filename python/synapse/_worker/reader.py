@@ -51,6 +51,17 @@ class FrameReader:
         """Takes over what another reader has read and not used; answers the complete frames."""
         return self._cut(data)
 
+    @property
+    def is_at_frame(self) -> bool:
+        """Whether `release` can hand over: no large frame has come in part."""
+        return self._large is None
+
+    def release(self) -> bytes:
+        """Hands over to another reader; answers what has been read and not used."""
+        rest, self._rest = self._rest, b""
+        self.drained = False
+        return rest
+
     def _cut(self, data: bytes) -> list[tuple[int, int, bytes]]:
         frames = []
         at, end = 0, len(data)

@@ -15,7 +15,7 @@ from synapse._cancelled import Cancelled
 from synapse._host_call import Answer
 from synapse._worker.callbacks import Waiting
 from synapse._worker.sharing import Sharing
-from synapse._worker.state import SHARE, WAITING, Worker
+from synapse._worker.state import SHARE, STOP, WAITING, Worker
 from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
@@ -67,15 +67,16 @@ class SerialWaiting(Waiting):
         self._reads_for_loops = False
         self._shared.on_nested = self._nested_has_come
 
-    def prepare(self) -> None:
+    def _share_in_main(self) -> None:
+        """Has the channel shared while the main thread waits in a handler."""
+        # When the handler has returned the loop begins nothing of what it has read.
+        self._worker.cancelled.add(SHARE)
+        self._shared.open(self._sharing.unread())
+
+    def _share(self) -> None:
+        """Has the channel shared while another thread waits, which has entered."""
         shared, worker = self._shared, self._worker
         if shared.opened:
-            return
-        if get_ident() == self._main:
-            if worker.running[0] <= 0:
-                raise RuntimeError("the host can be called in a handler only, not in between")
-            worker.cancelled.add(SHARE)
-            shared.open(self._sharing.unread())
             return
         # From now on the loop begins no further request, but shares the channel.
         worker.cancelled.add(SHARE)
@@ -93,8 +94,13 @@ class SerialWaiting(Waiting):
             sleep(_LOOK)
 
     def parent(self) -> int:
-        # What the main thread runs is no concern of other threads.
-        return max(self._worker.running[0], 0) if get_ident() == self._main else 0
+        if get_ident() != self._main:
+            # What the main thread runs is no concern of other threads.
+            return 0
+        running = self._worker.running[0]
+        if running <= 0:
+            raise RuntimeError("the host can be called in a handler only, not in between")
+        return running
 
     def emit(self, frames: bytes) -> None:
         self._worker.data.pending.append(frames)
@@ -102,23 +108,39 @@ class SerialWaiting(Waiting):
             self._watchdog.wake()
 
     def wait(self, answer: Answer, deadline: float | None) -> None:
-        worker, shared = self._worker, self._shared
-        in_main = get_ident() == self._main
+        if get_ident() == self._main:
+            if not self._shared.opened:
+                self._share_in_main()
+            self._wait(answer, deadline, in_main=True)
+            return
+        self._shared.enter()
+        try:
+            self._share()
+            self._wait(answer, deadline, in_main=False)
+        finally:
+            self._shared.leave()
 
-        def wanted() -> int | None:
-            return None if in_main and self._level < _LEVELS else answer.id
+    def _wait(self, answer: Answer, deadline: float | None, *, in_main: bool) -> None:
+        worker, shared = self._worker, self._shared
+        cancelled = worker.cancelled
+        # While this waits it is the top of the stack: as many calls are below it then as now.
+        wanted = None if in_main and self._level < _LEVELS else answer.id
 
         def ready() -> bool:
-            return answer.ready or worker.is_stopping() or shared.has_nested(wanted())
+            if answer.done or answer.items or STOP in cancelled:
+                return True
+            return shared.has_nested(wanted)
 
-        while not answer.ready:
+        while True:
             shared.wait(ready, deadline)
             if in_main:
                 worker.checkpoint()
-            request = None if answer.ready else shared.take_nested(wanted())
+            if answer.done or answer.items:
+                return
+            request = shared.take_nested(wanted)
             if request is not None:
                 self._run_nested(request)
-            elif not answer.ready and (shared.ended or worker.is_stopping()):
+            elif shared.ended or STOP in cancelled:
                 raise Cancelled("the worker stops")
             elif deadline is not None and monotonic() >= deadline:
                 return
@@ -143,12 +165,17 @@ class SerialWaiting(Waiting):
 
     def _read_for_loops(self) -> None:
         """Reads as long as coroutines wait."""
-        while True:
-            self._shared.wait(lambda: not self._awaited)
-            with self._lock:
-                if not self._awaited or self._shared.ended:
-                    self._reads_for_loops = False
-                    return
+        self._shared.enter()
+        try:
+            while True:
+                self._share()
+                self._shared.wait(lambda: not self._awaited)
+                with self._lock:
+                    if not self._awaited or self._shared.ended:
+                        self._reads_for_loops = False
+                        return
+        finally:
+            self._shared.leave()
 
     def _nested_has_come(self) -> None:
         for _, loop in self._awaited[-1:]:

@@ -8,7 +8,6 @@ is rare is in other functions.
 from __future__ import annotations
 
 import os
-import sys
 from _thread import get_ident
 from select import select
 from time import monotonic
@@ -119,8 +118,10 @@ class Serial:
                         return
                     if SHARE in cancelled:
                         running[0] = 0
-                        self._serve_shared(rest)
-                        return
+                        if not self._serve_shared(rest):
+                            return
+                        rest = inbox.data
+                        continue
                 data = read(descriptor, size)
                 running[0] = 0
             except Wake:
@@ -141,6 +142,7 @@ class Serial:
             if rest:
                 data = rest + data
             at, end = 0, len(data)
+            inbox.data, inbox.at = data, 0
             due = clock() + PATIENCE
             bursting[0] = True
             while end - at >= head:
@@ -154,8 +156,10 @@ class Serial:
                         return
                     if SHARE in cancelled:
                         bursting[0] = False
-                        self._serve_shared(data[at:])
-                        return
+                        if not self._serve_shared(data[at:]):
+                            return
+                        data, at, end = inbox.data, 0, 0
+                        break
                     if word & 0xFF == REQUEST:
                         cancelled.discard(call)
                         pending.append(self._calls.refuse(word, call, data[at + head : stop]))
@@ -398,28 +402,36 @@ class Serial:
             worker, self._watchdog, self._sharing, wake=self._inbox.wake, main=self.main
         )
 
-    def _serve_shared(self, unread: bytes) -> None:
-        """Serves until the end, from the moment that the user's code calls the host."""
+    def _serve_shared(self, unread: bytes) -> bool:
+        """Serves while the user's code waits for the host; answers False at the end.
+
+        What has been read meanwhile and not used is in the inbox.
+        """
         self._worker.load_callbacks()
-        if self._sharing is not None:
-            self._sharing.serve(unread)
+        if self._sharing is None:
+            return False
+        rest = self._sharing.serve(unread)
+        if rest is None:
+            return False
+        self._inbox.data, self._inbox.at = rest, 0
+        return True
 
     def unread(self) -> bytes:
         """What the loop has read and not begun, while the main thread runs a call.
 
-        For calls of the plain kind only the loop's own variables tell: it does no work for what may
-        never be asked.
+        For calls of the plain kind it is searched for: the loop does no work for what may never be
+        asked.
         """
+        data, at = self._inbox.data, self._inbox.at
         if self.request is not None:
-            return self._inbox.data[self._inbox.at :]
-        frame = sys._current_frames().get(self.main)
-        while frame is not None and frame.f_code is not Serial.serve.__code__:
-            frame = frame.f_back
-        if frame is None:
-            return b""
-        variables = frame.f_locals
-        rest: bytes = variables["data"][variables["stop"] :]
-        return rest
+            return data[at:]
+        running, end = self._worker.running[0], len(data)
+        while end - at >= HEADER_SIZE:
+            length, _, call = HEADER.unpack_from(data, at)
+            at += 4 + length
+            if call == running:
+                return data[at:]
+        return b""
 
     # --------------------------------------------------------------------------- for other threads
 

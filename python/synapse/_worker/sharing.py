@@ -1,7 +1,8 @@
-"""Serves a serial worker from the moment that its code calls the host.
+"""Serves a serial worker while its code waits for the host.
 
 The main thread then shares the channel with whatever else waits for it (`shared`), and runs some
-calls on top of others (`reentry`). It is slower than the loop in `serial`, which no longer runs.
+calls on top of others (`reentry`). It is slower than the loop in `serial`, which goes on as soon as
+nobody waits any more.
 """
 
 from __future__ import annotations
@@ -49,21 +50,33 @@ class Sharing:
         """What the loop has read and not begun, while the main thread runs a call."""
         return self._serial.unread()
 
-    def serve(self, unread: bytes) -> None:
-        """Serves until the end; to be called by the main thread, in place of the loop.
+    def serve(self, unread: bytes) -> bytes | None:
+        """Serves in place of the loop, until that can go on; for the main thread.
+
+        Answers what has been read and not used, or None at the end.
 
         Args:
             unread: what the loop has read and not begun.
 
         """
         worker, channel = self._worker, self.channel
-        channel.open(unread)
+        if not channel.opened:
+            channel.open(unread)
         worker.cancelled.discard(SHARE)
         due = 0.0
         while True:
+            if not channel.requests:
+                if worker.data.pending:
+                    worker.data.flush()
+                if worker.cancelled and channel.drained:
+                    worker.forget_stale()
+                rest = channel.close()
+                if rest is not None:
+                    return rest
             request = self._next()
             if request is None:
-                break
+                worker.data.flush()
+                return None
             if channel.requests:
                 if self._watchdog.asleep:
                     self._watchdog.wake()
@@ -74,15 +87,10 @@ class Sharing:
                 self._serial.dispatch(*request)
                 # Of one that was refused nothing is kept.
                 self._inbox.credits.pop(request[1], None)
-        worker.data.flush()
 
     def _next(self) -> Frame | None:
         """Waits for a request; answers None at the end."""
         worker, channel = self._worker, self.channel
-        if not channel.requests:
-            worker.data.flush()
-            if worker.cancelled and channel.drained:
-                worker.forget_stale()
         channel.wait(lambda: channel.has_request() or worker.is_stopping())
         return None if worker.is_stopping() else channel.take_request()
 
