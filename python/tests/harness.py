@@ -11,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from synapse._protocol import header as wire
 LAUNCHER = Path(__file__).resolve().parents[1] / "synapse" / "_launch.py"
 #: Seconds after which a test takes something for lost.
 PATIENCE = 20.0
+#: Bytes of the journal.
+JOURNAL = (16 + 4096) * 4
 #: `fcntl` names it from Python 3.10 on.
 F_SETPIPE_SZ = 1031
 
@@ -78,7 +81,9 @@ class Channel:
 
 
 class WorkerProcess:
-    def __init__(self, directory: Path, *, flags: tuple[str, ...] = (), **config: Any) -> None:
+    def __init__(
+        self, directory: Path, *, flags: tuple[str, ...] = (), memory: str = "", **config: Any
+    ) -> None:
         to_worker, self._to_worker = os.pipe()
         self._from_worker, from_worker = os.pipe()
         control, theirs = socket.socketpair()
@@ -90,6 +95,7 @@ class WorkerProcess:
             "data_in": 3,
             "data_out": 4,
             "control": 5,
+            "journal": 6,
             "directory": os.fspath(directory),
             "entry": None,
             "module": None,
@@ -106,15 +112,18 @@ class WorkerProcess:
             "stderr": "event",
             **config,
         }
-        given = (to_worker, from_worker, theirs.fileno())
+        self._journal = open(memory, "r+b") if memory else tempfile.TemporaryFile()  # noqa: SIM115
+        if not memory:
+            self._journal.truncate(JOURNAL)
+        given = (to_worker, from_worker, theirs.fileno(), self._journal.fileno())
 
         def arrange() -> None:
             os.setpgid(0, 0)
             # Out of the way first: a source may be one of the targets.
             moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 20) for descriptor in given]
-            for target, descriptor in zip((3, 4, 5), moved):
+            for target, descriptor in zip((3, 4, 5, 6), moved):
                 os.dup2(descriptor, target)
-            os.closerange(6, 64)
+            os.closerange(7, 64)
 
         self.process = subprocess.Popen(
             [sys.executable, "-u", *flags, os.fspath(LAUNCHER), json.dumps(self.config)],
@@ -228,6 +237,12 @@ class WorkerProcess:
         assert found.kind == "error", found
         return found.value
 
+    # The journal.
+
+    def words(self) -> list[int]:
+        """The journal, as the host reads it."""
+        return list(memoryview(os.pread(self._journal.fileno(), JOURNAL, 0)).cast("I"))
+
     # Ending.
 
     def close_data(self) -> None:
@@ -268,3 +283,4 @@ class WorkerProcess:
         self._control.close()
         self.process.stdout.close()
         self.process.stderr.close()
+        self._journal.close()

@@ -491,6 +491,14 @@ impl NodeDriver {
                     running.child.kill();
                 }
             }
+            Command::Inspect(worker) => {
+                if let Some(running) = self.children.get(&worker)
+                    && let Some(engine) = &mut self.engine
+                {
+                    let journal = running.child.journal();
+                    engine.inspected(now, worker, &journal, &mut self.actions);
+                }
+            }
         }
     }
 
@@ -527,6 +535,7 @@ fn exit_of(report: ExitReport) -> Exit {
         code: report.code,
         signal: report.signal.map(signals::name),
         stderr_tail: report.stderr_tail,
+        journal: report.journal,
     }
 }
 

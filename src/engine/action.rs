@@ -79,6 +79,8 @@ pub enum Command {
     Stop(WorkerId),
     /// SIGKILL to it and its group.
     Kill(WorkerId),
+    /// Read its journal; [`crate::engine::Engine::inspected`] is told.
+    Inspect(WorkerId),
 }
 
 /// Something for the facade to know.

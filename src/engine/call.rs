@@ -46,15 +46,20 @@ pub(super) struct Call {
     pub(super) state: CallState,
     pub(super) handler: u16,
     pub(super) options: CallOptions,
-    /// The request frame while it may still have to be written: queued, or idempotent.
+    /// The request frame while it may still have to be written: queued, or with a worker that may
+    /// die before the call begins, or idempotent.
     pub(super) frame: Option<Box<[u8]>>,
     /// Order of submission; also tells a queue entry from an older one with the same id.
     pub(super) sequence: u64,
     pub(super) submitted: Time,
     /// When it joined the queue, for the last time if a worker died with it.
     pub(super) queued: Time,
-    /// How often a worker died with it.
+    /// How often a worker died that may have begun it.
     pub(super) deaths: u8,
+    /// Its number among the requests that were written to its worker.
+    pub(super) number: u32,
+    /// Its worker runs it on top of another call, out of turn.
+    pub(super) nested: bool,
 }
 
 /// Where a call is.

@@ -117,12 +117,17 @@ impl Engine {
     }
 }
 
+/// Whether a request claims that a callback waits for it.
+pub(super) fn is_nested(frame: &[u8]) -> bool {
+    frame
+        .get(FLAGS)
+        .is_some_and(|flags| flags & header::NESTED != 0)
+}
+
 /// A request that does not claim that anybody waits for it.
 pub(super) fn without_nested(frame: &[u8]) -> Cow<'_, [u8]> {
     let mut frame = Cow::Borrowed(frame);
-    if frame
-        .get(FLAGS)
-        .is_some_and(|flags| flags & header::NESTED != 0)
+    if is_nested(&frame)
         && let Some(flags) = frame.to_mut().get_mut(FLAGS)
     {
         *flags &= !header::NESTED;

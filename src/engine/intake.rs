@@ -2,7 +2,7 @@
 
 use crate::engine::action::{Actions, Command, Event};
 use crate::engine::call::{Call, CallState, Submission};
-use crate::engine::callbacks::{has_functions, without_nested};
+use crate::engine::callbacks::{has_functions, is_nested, without_nested};
 use crate::engine::timers::Timer;
 use crate::engine::worker::{Worker, WorkerState};
 use crate::engine::{Engine, Phase};
@@ -11,6 +11,10 @@ use crate::ids::{CallId, WorkerId};
 use crate::protocol::header::{self, Kind};
 use crate::protocol::message::{self, Mode};
 use crate::time::Time;
+
+/// Bytes up to which the frame of a call that goes to a worker at once is copied, in case the worker
+/// dies before the call begins. A worker that is idle enough to take it begins it soon.
+const KEEP: usize = 64 * 1024;
 
 impl Engine {
     /// A call. It goes to a worker at once or waits in the queue, or fails.
@@ -61,9 +65,11 @@ impl Engine {
             submitted: now,
             queued: now,
             deaths: 0,
+            number: 0,
+            nested: is_nested(call.frame),
         };
         if let Some(worker) = worker {
-            if call.options.idempotent {
+            if call.options.idempotent || call.frame.len() <= KEEP {
                 record.frame = Some(without_nested(call.frame).into());
             }
             self.calls.insert(call.id, record);
@@ -204,6 +210,8 @@ impl Engine {
             worker.window.busy(now);
         }
         worker.in_flight += 1;
+        worker.written = worker.written.wrapping_add(1);
+        call.number = worker.written;
         worker.sent.push_back(id);
         worker.last_activity = now;
         Self::place(&mut self.placement, worker);
@@ -224,14 +232,15 @@ impl Engine {
             let Some(call) = self.calls.get_mut(&id) else {
                 return;
             };
-            // An idempotent call keeps its frame: its worker may die with it.
-            let frame = if call.options.idempotent {
-                call.frame.clone()
-            } else {
-                call.frame.take()
+            let Some(frame) = call.frame.take() else {
+                return;
             };
-            let Some(frame) = frame else { return };
             self.write(now, id, worker, &frame, actions);
+            // It keeps its frame: the worker may die before it begins. Copies of many large ones
+            // cannot pile up, since a worker with a full pipe gets no more.
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.frame = Some(frame);
+            }
         }
     }
 

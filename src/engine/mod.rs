@@ -12,6 +12,7 @@
 //! | [`Engine::received`], [`Engine::drained`] | `replies.rs` |
 //! | [`Engine::answer`], [`Engine::submit_nested`] | `callbacks.rs` |
 //! | [`Engine::control`] | `control.rs` |
+//! | [`Engine::inspected`] | `begun.rs` |
 //! | [`Engine::start`], [`Engine::exited`], [`Engine::closed`], [`Engine::tick`], [`Engine::stop`] | `supervise.rs` |
 //! | [`Engine::stats`], [`Engine::holdings`] | `introspect.rs` |
 //!
@@ -20,6 +21,7 @@
 //! until the worker has answered or is gone.
 
 mod action;
+mod begun;
 mod call;
 mod callbacks;
 mod control;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::action::{Actions, Command, Event};
+use crate::engine::begun::Begun;
 use crate::engine::call::CallState;
 use crate::engine::intake::is_queued;
 use crate::engine::timers::Timer;
@@ -11,11 +12,16 @@ use crate::engine::{Engine, Phase};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
 use crate::policy::restart::Verdict;
+use crate::protocol::journal::Journal;
 use crate::time::Time;
 
 /// How long the pipes of a dead process are read before its calls are given up. A grandchild may
 /// hold them open for ever.
 const DRAIN: Duration = Duration::from_millis(50);
+
+/// How long the exit of a killed process is waited for before its calls are given up. Only one that
+/// the kernel itself holds takes so long.
+const UNDEAD: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Starts the first workers. [`Event::Spawned`] or [`Event::SpawnFailed`] follows.
@@ -85,7 +91,10 @@ impl Engine {
             self.bury(now, id, actions);
             return;
         }
-        if worker.state == WorkerState::Dying {
+        if worker.state == WorkerState::Dying && !worker.killed {
+            return;
+        }
+        if worker.killed && worker.exit.is_none() {
             return;
         }
         if !stopping {
@@ -105,20 +114,21 @@ impl Engine {
             return;
         }
         // It closed its channel and lives: as good as dead. It is killed, unless it goes already,
-        // and its exit buries it.
-        let stopping = worker.state == WorkerState::Stopping;
+        // and its exit buries it; only then its journal can be relied upon.
         let failure = Failure::new(
             ErrorCode::WorkerExited,
             format!("worker {id} closed its data channel without exiting"),
         );
-        self.settle_all_of(id, &failure, actions);
-        if !stopping {
-            actions.commands.push(Command::Kill(id));
+        if worker.killed || worker.state == WorkerState::Stopping {
+            self.settle_all_of(id, &failure, actions);
+        } else {
+            self.kill(now, id, Cause::Closed(failure), actions);
         }
     }
 
-    /// Kills a worker that is not on its way out yet. Its calls are settled at once if the cause is
-    /// its own failing.
+    /// Kills a worker that is not on its way out yet. Its calls are settled at once if it cannot be
+    /// trusted any more; otherwise what it has answered counts, and what it has not begun goes
+    /// elsewhere when it is dead.
     pub(super) fn kill(&mut self, now: Time, id: WorkerId, cause: Cause, actions: &mut Actions) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
@@ -128,10 +138,17 @@ impl Engine {
         }
         let failure = match &cause {
             Cause::Protocol(failure) => Some(failure.clone()),
-            Cause::Asked | Cause::Hung | Cause::Start(_) => None,
+            Cause::Asked | Cause::Hung | Cause::Closed(_) | Cause::Start(_) => None,
         };
+        let heard = matches!(cause, Cause::Hung | Cause::Closed(_));
         worker.cause.get_or_insert(cause);
-        worker.state = WorkerState::Stopping;
+        let is_killed = std::mem::replace(&mut worker.killed, true);
+        worker.state = if heard {
+            self.timers.set(now + UNDEAD, Timer::Drained { worker: id });
+            WorkerState::Dying
+        } else {
+            WorkerState::Stopping
+        };
         worker.outbox.clear();
         Self::place(&mut self.placement, worker);
         // It may have exited before what it had written was read.
@@ -141,7 +158,7 @@ impl Engine {
         }
         if exited {
             self.bury(now, id, actions);
-        } else {
+        } else if !is_killed {
             actions.commands.push(Command::Kill(id));
         }
     }
@@ -154,16 +171,16 @@ impl Engine {
         self.placement.update(id, worker.placed, None);
         worker.placed = None;
         let exit = worker.exit.take().unwrap_or_default();
-        let failure = obituary(&worker, &exit);
+        let failure = obituary(&worker, &exit, self.config.grace);
         let (reason, unplanned) = match &worker.cause {
-            None => ("exited", true),
+            None | Some(Cause::Closed(_)) => ("exited", true),
             Some(Cause::Asked) => ("stopped", false),
             Some(Cause::Protocol(_)) => ("protocol", true),
             Some(Cause::Hung) => ("hung", true),
             Some(Cause::Start(_)) => ("start", true),
         };
         self.past.add(&worker.counters);
-        self.settle_sent(now, &worker, &failure, actions);
+        self.settle_sent(now, &worker, &exit.journal, &failure, actions);
         self.settle_pinned(&worker, &failure, actions);
         actions.events.push(Event::WorkerExit {
             worker: id,
@@ -271,7 +288,7 @@ impl Engine {
                         self.expire(now, call, sequence, "queue.timeout", actions);
                     }
                 }
-                Timer::Grace { call, sequence } => self.grace_is_over(now, call, sequence, actions),
+                Timer::Grace { call, sequence } => self.grace_is_over(call, sequence, actions),
                 Timer::Start { worker } => self.start_is_late(now, worker, actions),
                 Timer::Drained { worker } => self.drained_or_dead(now, worker, actions),
                 Timer::Restart => {
@@ -337,21 +354,6 @@ impl Engine {
         self.cancel(now, id, actions);
     }
 
-    /// A cancelled call has not yielded: its worker is lost, for it will never be free again.
-    fn grace_is_over(&mut self, now: Time, id: CallId, sequence: u64, actions: &mut Actions) {
-        let Some(call) = self.calls.get(&id).filter(|call| call.sequence == sequence) else {
-            return;
-        };
-        if let CallState::Abandoned(id) = call.state
-            && self
-                .workers
-                .get(&id)
-                .is_some_and(|worker| worker.state == WorkerState::Ready)
-        {
-            self.kill(now, id, Cause::Hung, actions);
-        }
-    }
-
     fn start_is_late(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
         let Some(worker) = self.workers.get(&id) else {
             return;
@@ -370,30 +372,43 @@ impl Engine {
         self.kill(now, id, Cause::Start(failure), actions);
     }
 
-    /// The calls that a dead worker held. Idempotent ones are sent again, once.
+    /// The calls that a dead worker held. What it had not begun is sent to another, as is what is
+    /// idempotent, once.
     fn settle_sent(
         &mut self,
         now: Time,
         worker: &Worker,
+        journal: &Journal,
         failure: &Failure,
         actions: &mut Actions,
     ) {
-        for id in &worker.sent {
+        let begun = Begun::of(worker, journal);
+        for (place, id) in worker.sent.iter().enumerate() {
             let Some(call) = self.calls.get_mut(id) else {
                 continue;
             };
             match call.state {
                 CallState::Sent(at) if at == worker.id => {
-                    if call.frame.is_some()
-                        && call.deaths == 0
+                    let has_begun = begun.includes(place, call);
+                    let repeats = !has_begun || (call.options.idempotent && call.deaths == 0);
+                    if repeats
+                        && call.frame.is_some()
                         && call.options.worker.is_none()
                         && matches!(self.phase, Phase::Running)
                     {
-                        call.deaths += 1;
+                        call.deaths += u8::from(has_begun);
+                        call.nested = false;
                         self.enqueue(now, *id);
                         continue;
                     }
-                    let failure = self.of_call(failure, *id);
+                    let may_have_executed = has_begun || call.deaths > 0;
+                    let mut failure = self
+                        .of_call(failure, *id)
+                        .with("mayHaveExecuted", may_have_executed);
+                    if has_begun && worker.cause == Some(Cause::Hung) {
+                        failure.message += "; this call had begun, and is not idempotent, so it \
+                                            is not sent again";
+                    }
                     self.calls.remove(id);
                     actions.events.push(Event::Failed { id: *id, failure });
                 }
@@ -470,22 +485,32 @@ impl Engine {
 }
 
 /// What a dead worker's calls are told.
-fn obituary(worker: &Worker, exit: &Exit) -> Failure {
-    let failure = if let Some(Cause::Protocol(failure) | Cause::Start(failure)) = &worker.cause {
-        failure.clone()
-    } else {
-        let how = match (exit.code, &exit.signal) {
-            (_, Some(signal)) => format!("was ended by {signal}"),
-            (Some(code), None) => format!("exited with code {code}"),
-            (None, None) => "is gone".to_owned(),
-        };
-        let id = worker.id;
-        if worker.state == WorkerState::Starting || worker.pid == 0 {
-            let message = format!("worker {id} {how} before it was ready");
-            Failure::new(ErrorCode::StartFailed, message)
-        } else {
-            let message = format!("worker {id} {how}");
+fn obituary(worker: &Worker, exit: &Exit, grace: Duration) -> Failure {
+    let id = worker.id;
+    let failure = match &worker.cause {
+        Some(Cause::Protocol(failure) | Cause::Start(failure) | Cause::Closed(failure)) => {
+            failure.clone()
+        }
+        Some(Cause::Hung) => {
+            let message = format!(
+                "worker {id} was killed because a cancelled call had not yielded after {} ms",
+                grace.as_millis()
+            );
             Failure::new(ErrorCode::WorkerExited, message).with("retryable", true)
+        }
+        None | Some(Cause::Asked) => {
+            let how = match (exit.code, &exit.signal) {
+                (_, Some(signal)) => format!("was ended by {signal}"),
+                (Some(code), None) => format!("exited with code {code}"),
+                (None, None) => "is gone".to_owned(),
+            };
+            if worker.state == WorkerState::Starting || worker.pid == 0 {
+                let message = format!("worker {id} {how} before it was ready");
+                Failure::new(ErrorCode::StartFailed, message)
+            } else {
+                let message = format!("worker {id} {how}");
+                Failure::new(ErrorCode::WorkerExited, message).with("retryable", true)
+            }
         }
     };
     failure

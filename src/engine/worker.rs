@@ -9,6 +9,7 @@ use crate::engine::stats::Counters;
 use crate::error::Failure;
 use crate::ids::{CallId, CallbackId, WorkerId};
 use crate::policy::window::Window;
+use crate::protocol::journal::Journal;
 use crate::protocol::message::Mode;
 use crate::time::Time;
 
@@ -21,7 +22,8 @@ pub(super) enum WorkerState {
     Ready,
     /// It was told to go, or is being killed; it takes no calls and owes no answers.
     Stopping,
-    /// Its process or its channel is gone; what was left in the pipes is being read.
+    /// Its process or its channel is gone, or it is being killed for a call that does not yield;
+    /// what was left in the pipes is being read.
     Dying,
 }
 
@@ -34,6 +36,8 @@ pub(super) enum Cause {
     Protocol(Failure),
     /// A call did not yield to its cancellation.
     Hung,
+    /// It closed its data channel without exiting.
+    Closed(Failure),
     /// It could not get ready.
     Start(Failure),
 }
@@ -47,6 +51,8 @@ pub struct Exit {
     pub signal: Option<String>,
     /// The last lines of stderr.
     pub stderr_tail: String,
+    /// Which calls it had begun.
+    pub journal: Journal,
 }
 
 #[derive(Debug)]
@@ -62,6 +68,10 @@ pub(super) struct Worker {
     pub(super) in_flight: u32,
     /// Those calls in order of writing; answered ones are dropped when they reach the front.
     pub(super) sent: VecDeque<CallId>,
+    /// Requests written so far.
+    pub(super) written: u32,
+    /// Cancelled calls that have not yielded, until its journal has been looked at.
+    pub(super) overdue: Vec<(CallId, u64)>,
     /// Callbacks that it waits for.
     pub(super) callbacks: FxHashSet<CallbackId>,
     /// Replies read so far; the 1.4 framing matches by order.
@@ -79,6 +89,8 @@ pub(super) struct Worker {
     pub(super) exit: Option<Exit>,
     /// The data channel is at its end.
     pub(super) closed: bool,
+    /// It is being killed and its exit is waited for.
+    pub(super) killed: bool,
     pub(super) counters: Counters,
     pub(super) last_activity: Time,
     pub(super) rss: u64,
@@ -96,6 +108,8 @@ impl Worker {
             window: Window::new(concurrency),
             in_flight: 0,
             sent: VecDeque::new(),
+            written: 0,
+            overdue: Vec::new(),
             callbacks: FxHashSet::default(),
             replies: 0,
             placed: None,
@@ -105,6 +119,7 @@ impl Worker {
             cause: None,
             exit: None,
             closed: false,
+            killed: false,
             counters: Counters::default(),
             last_activity: now,
             rss: 0,

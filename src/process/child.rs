@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::process::journal::JournalFile;
 use crate::process::launch::StopPlan;
 use crate::process::life::Life;
 use crate::process::link::DataLink;
 use crate::process::outbox::Outbox;
 use crate::process::supervisor::Schedule;
+use crate::protocol::journal::Journal;
 
 /// A child that was started. Dropping it kills the child and its group; the reactor reaps it all
 /// the same.
@@ -19,6 +21,7 @@ pub struct Child {
     pub data: DataLink,
     life: Arc<Life>,
     control: Arc<Outbox>,
+    journal: JournalFile,
     stop: watch::Sender<Schedule>,
 }
 
@@ -27,12 +30,14 @@ impl Child {
         life: Arc<Life>,
         data: DataLink,
         control: Arc<Outbox>,
+        journal: JournalFile,
         stop: watch::Sender<Schedule>,
     ) -> Self {
         Self {
             data,
             life,
             control,
+            journal,
             stop,
         }
     }
@@ -52,6 +57,11 @@ impl Child {
     /// written) if 1 MiB waits already.
     pub fn control(&self, bytes: &[u8]) -> io::Result<()> {
         self.control.write(bytes).map(|_| ())
+    }
+
+    /// Which calls it has begun so far, as it says itself. Costs a system call.
+    pub fn journal(&self) -> Journal {
+        self.journal.read()
     }
 
     /// Begins to stop it, step by step as `plan` says, until it is dead. A shutdown frame should

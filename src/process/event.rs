@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::process::chunk::Chunk;
+use crate::protocol::journal::Journal;
 
 /// One of a child's output streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,6 +25,8 @@ pub struct ExitReport {
     /// The end of its stderr: at most 20 lines and 4 KiB, broken UTF-8 replaced. Empty if stderr
     /// was inherited.
     pub stderr_tail: String,
+    /// Which calls it had begun.
+    pub journal: Journal,
 }
 
 /// Something that happened to a child.

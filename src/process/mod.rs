@@ -8,8 +8,8 @@
 //! thread, and the answering end is a file descriptor for the event loop of that thread.
 //!
 //! What the child finds: 0 is `/dev/null`, 1 and 2 are as [`OutputMode`] says, 3 is the data
-//! channel to read, 4 the data channel to write, 5 the control channel, and every other descriptor
-//! is closed. It leads a process group of its own, and the variable [`MARKER_VARIABLE`] in its
+//! channel to read, 4 the data channel to write, 5 the control channel, 6 the memory of its journal,
+//! and every other descriptor is closed. It leads a process group of its own, and the variable [`MARKER_VARIABLE`] in its
 //! environment marks it and whatever it starts.
 //!
 //! Who ends what, and when:
@@ -37,6 +37,7 @@ mod fork;
 mod gate;
 mod guard;
 mod inbox;
+mod journal;
 mod launch;
 mod life;
 mod link;

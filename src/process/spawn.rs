@@ -13,6 +13,7 @@ use crate::process::death::Death;
 use crate::process::event::Observer;
 use crate::process::fork::{self, Bond, Plan};
 use crate::process::inbox::Inbox;
+use crate::process::journal::JournalFile;
 use crate::process::launch::{Launch, OutputMode};
 use crate::process::life::Life;
 use crate::process::link::DataLink;
@@ -78,6 +79,7 @@ fn start(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<(Child, Supe
         }
         OutputMode::Inherit => (None, io::stderr().as_fd().try_clone_to_owned()?),
     };
+    let journal = JournalFile::create()?;
     let marker = next_marker();
     let mut env = launch.env;
     env.retain(|(name, _)| name != MARKER_VARIABLE);
@@ -95,6 +97,7 @@ fn start(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<(Child, Supe
             child_ends.data_in.as_fd(),
             child_ends.data_out.as_fd(),
             child_ends.control.as_fd(),
+            journal.file().as_fd(),
         ],
     })?;
     drop((null, stdout_target, stderr_target, child_ends));
@@ -112,7 +115,13 @@ fn start(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<(Child, Supe
     ));
     let (stop_tx, stop_rx) = watch::channel(Schedule::default());
     let link = DataLink::new(Arc::clone(&data), own_ends.data_in);
-    let child = Child::new(Arc::clone(&life), link, Arc::clone(&control), stop_tx);
+    let child = Child::new(
+        Arc::clone(&life),
+        link,
+        Arc::clone(&control),
+        journal.clone(),
+        stop_tx,
+    );
     let supervisor = Supervisor {
         life,
         observer,
@@ -120,6 +129,7 @@ fn start(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<(Child, Supe
         stop: stop_rx,
         data,
         control,
+        journal,
         control_in: Inbox::new(Some(own_ends.control)),
         stdout: Inbox::new(stdout),
         stderr: Inbox::new(stderr),

@@ -12,6 +12,7 @@ use crate::process::death::Death;
 use crate::process::event::{ExitReport, Observer, OutputStream, ProcessEvent, report};
 use crate::process::gate::Gate;
 use crate::process::inbox::{Inbox, Taken};
+use crate::process::journal::JournalFile;
 use crate::process::launch::StopPlan;
 use crate::process::life::Life;
 use crate::process::outbox::{Drain, Outbox};
@@ -85,6 +86,7 @@ pub(super) struct Supervisor {
     pub(super) stop: watch::Receiver<Schedule>,
     pub(super) data: Arc<Outbox>,
     pub(super) control: Arc<Outbox>,
+    pub(super) journal: JournalFile,
     pub(super) control_in: Inbox,
     pub(super) stdout: Inbox,
     pub(super) stderr: Inbox,
@@ -110,12 +112,14 @@ impl Supervisor {
             // It has been told that its channel is closed.
             drain.await.ok();
         }
-        drop((self.death, self.share));
+        let journal = self.journal.read();
+        drop((self.death, self.share, self.journal));
         let stderr_tail = reading.tail.text();
         let exited = ExitReport {
             code,
             signal,
             stderr_tail,
+            journal,
         };
         report(&*self.observer, ProcessEvent::Exited(exited));
 

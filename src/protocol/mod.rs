@@ -3,6 +3,7 @@
 //! - [`header`]: the twelve bytes before every payload
 //! - [`decoder`]: from bytes to frames, with limits before memory
 //! - [`message`]: the payloads that Rust itself reads: hello, fault, log, mark, heartbeat
+//! - [`journal`]: the shared memory that tells which calls a worker has begun
 //! - [`depth`]: refuses deep nesting before a recursive reader sees it
 //! - `lenient`: JSON values from MessagePack that JSON has no word for
 //! - [`stdio`]: the framing of version 1.4
@@ -12,6 +13,7 @@
 pub mod decoder;
 pub mod depth;
 pub mod header;
+pub mod journal;
 mod lenient;
 pub mod message;
 pub mod stdio;

@@ -23,7 +23,7 @@ fn the_child_finds_its_channels_and_nothing_else() {
     let descriptors = report["descriptors"].as_object().unwrap();
     let mut names: Vec<_> = descriptors.keys().map(String::as_str).collect();
     names.sort_unstable();
-    assert_eq!(names, ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!(names, ["0", "1", "2", "3", "4", "5", "6"]);
     assert_eq!(descriptors["0"], "/dev/null");
     for (name, kind) in [
         ("1", "pipe"),
@@ -31,6 +31,7 @@ fn the_child_finds_its_channels_and_nothing_else() {
         ("3", "pipe"),
         ("4", "pipe"),
         ("5", "socket"),
+        ("6", "/memfd:synapse-journal"),
     ] {
         assert!(
             descriptors[name].as_str().unwrap().starts_with(kind),

@@ -5,11 +5,20 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use synapse::ids::CallId;
 use synapse::protocol::header::{Header, Kind, LEN};
+use synapse::protocol::journal::{Journal, SLOTS};
 use synapse::protocol::message::Mode;
 use synapse::protocol::stdio;
 
 /// The handlers that there are.
 pub(crate) const HANDLERS: [&str; 3] = ["add", "main", "rare"];
+
+/// How a worker keeps its journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Journaling {
+    None,
+    InOrder,
+    ByNumber,
+}
 
 #[derive(Debug)]
 #[expect(
@@ -34,6 +43,16 @@ pub(crate) struct Process {
     pub(crate) waiting: VecDeque<CallId>,
     /// Calls that it runs.
     pub(crate) running: Vec<CallId>,
+    /// Calls that it has begun, ever.
+    pub(crate) begun: BTreeSet<CallId>,
+    /// How it keeps its journal.
+    pub(crate) journaling: Journaling,
+    /// The call that it began last.
+    last: u32,
+    /// Requests that it has taken, and the number of each.
+    taken: u32,
+    numbers: BTreeMap<CallId, u32>,
+    slots: BTreeMap<u32, u32>,
     /// Items of streams that it may still send, by call.
     pub(crate) credit: BTreeMap<CallId, u32>,
     /// Streams that wait for credit.
@@ -61,6 +80,12 @@ impl Process {
             inbox: Vec::new(),
             waiting: VecDeque::new(),
             running: Vec::new(),
+            begun: BTreeSet::new(),
+            journaling: Journaling::None,
+            last: 0,
+            taken: 0,
+            numbers: BTreeMap::new(),
+            slots: BTreeMap::new(),
             credit: BTreeMap::new(),
             starved: BTreeSet::new(),
             replies: 0,
@@ -76,12 +101,40 @@ impl Process {
         let Written { requests, grants } = written(self.mode, &std::mem::take(&mut self.inbox));
         for Request { call, credit, .. } in requests {
             self.waiting.push_back(call);
+            self.taken += 1;
+            self.numbers.insert(call, self.taken);
             if credit > 0 {
                 self.credit.insert(call, credit);
             }
         }
         for (call, items) in grants {
             *self.credit.entry(call).or_default() += items;
+        }
+    }
+
+    /// Begins a call, and notes it.
+    pub(crate) fn begin(&mut self, call: CallId) {
+        self.running.push(call);
+        self.begun.insert(call);
+        self.last = call.0;
+        let number = self.numbers[&call];
+        self.slots.insert(number % SLOTS, number);
+    }
+
+    /// What the host reads of its notes.
+    pub(crate) fn journal(&self) -> Journal {
+        match self.journaling {
+            Journaling::None => Journal::Unknown,
+            Journaling::InOrder => Journal::InOrder { last: self.last },
+            Journaling::ByNumber => {
+                let mut slots = vec![0; SLOTS as usize];
+                for (slot, number) in &self.slots {
+                    slots[*slot as usize] = *number;
+                }
+                Journal::ByNumber {
+                    slots: slots.into(),
+                }
+            }
         }
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct Scenario {
     pub(crate) pace: u64,
     /// Microseconds that a call takes, at most.
     pub(crate) service: u64,
+    /// Whether workers keep journals.
+    pub(crate) journals: bool,
     /// Whether the callers dispose of the engine while calls run.
     pub(crate) hasty: bool,
 }
@@ -114,6 +116,7 @@ impl Scenario {
             pace: random.pick(&[1, 50, 1_000, 20_000]),
             service: random.pick(&[20, 300, 5_000, 60_000]),
             hasty: random.chance(40),
+            journals: random.chance(80),
         }
     }
 }

@@ -7,7 +7,7 @@ use synapse::protocol::header::{Header, Kind};
 use synapse::protocol::message::{self, Mode};
 use synapse::protocol::stdio;
 
-use crate::simulation::process::{HANDLERS, Process};
+use crate::simulation::process::{HANDLERS, Journaling, Process};
 use crate::simulation::world::{Happening, World};
 
 /// Bytes that are no frame in either framing: the length is above every limit.
@@ -24,8 +24,14 @@ impl World {
         if self.random.chance(self.scenario.faults.lacking) {
             handlers.pop();
         }
-        self.processes
-            .insert(worker, Process::new(self.scenario.mode, handlers));
+        let mut process = Process::new(self.scenario.mode, handlers);
+        process.journaling = match (self.scenario.mode, self.scenario.config.concurrency) {
+            _ if !self.scenario.journals => Journaling::None,
+            (Mode::Stdio, _) => Journaling::None,
+            (Mode::Synapse, 1) => Journaling::InOrder,
+            (Mode::Synapse, _) => Journaling::ByNumber,
+        };
+        self.processes.insert(worker, process);
         let after = self.random.within(0..=20_000);
         let fails = self.random.chance(self.scenario.faults.start / 4);
         let started = if fails {
@@ -103,7 +109,8 @@ impl World {
             let Some(call) = process.waiting.pop_front() else {
                 return;
             };
-            process.running.push(call);
+            process.begin(call);
+            self.began(worker, call);
             let after = self.random.within(1..=self.scenario.service);
             self.plan(after, Happening::Finish(worker, call));
         }

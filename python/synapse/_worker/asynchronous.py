@@ -59,10 +59,15 @@ class Asynchronous:
         self._pool = Pool(worker, calls, watchdog, concurrency)
         self._reader = FrameReader(worker.config.data_in, worker.config.frame)
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        #: Tasks that have not taken their first step: cancelled now, they would end without a word.
+        self._unborn: set[int] = set()
+        #: Those of them that are not wanted any more.
+        self._unwanted: set[int] = set()
         self._windows: dict[int, AsyncWindow] = {}
         self._waiting: deque[Request] = deque()
         self._flushing = False
         self._stopping = False
+        worker.journal.by_number()
         worker.on_cancel = self._on_cancel
         worker.count_calls = lambda: len(self._tasks) + len(self._waiting) + len(self._pool)
         worker.current_call = current_call
@@ -105,6 +110,7 @@ class Asynchronous:
             self._worker.forget_stale()
 
     def _accept(self, word: int, call: int, payload: bytes) -> None:
+        number = self._worker.journal.take()
         if call in self._worker.cancelled:
             self._worker.cancelled.discard(call)
             self._reply((self._calls.refuse(word, call, payload),))
@@ -112,7 +118,9 @@ class Asynchronous:
         request = self._calls.read(word, call, payload)
         if isinstance(request, bytes):
             self._reply((request,))
-        elif request.handler.kind not in (COROUTINE, ASYNC_GENERATOR):
+            return
+        request.number = number
+        if request.handler.kind not in (COROUTINE, ASYNC_GENERATOR):
             self._pool.submit(request)
         else:
             self._windows[call] = AsyncWindow()
@@ -122,6 +130,7 @@ class Asynchronous:
                 self._waiting.append(request)
 
     def _begin(self, request: Request) -> None:
+        self._unborn.add(request.call)
         self._tasks[request.call] = self._loop.create_task(self._run(request))
 
     def _grant(self, call: int, more: int) -> None:
@@ -137,7 +146,12 @@ class Asynchronous:
         calls, call = self._calls, request.call
         replies: tuple[Any, ...]
         current.set(request)
+        self._unborn.discard(call)
         try:
+            if call in self._unwanted:
+                self._unwanted.discard(call)
+                raise Cancelled("the call was cancelled before it began")
+            self._worker.journal.begin(request.number)
             result = request.handler.function(*request.args, **request.kwargs)
             if request.stream:
                 await self._stream(call, result)
@@ -215,9 +229,8 @@ class Asynchronous:
         if call == STOP:
             self._stop()
             return
-        task = self._tasks.get(call)
-        if task is not None:
-            task.cancel()
+        if call in self._tasks:
+            self._cancel_task(call)
             return
         for request in self._waiting:
             if request.call == call:
@@ -226,6 +239,12 @@ class Asynchronous:
                 self._reply((self._calls.cancelled(call),))
                 return
         self._pool.cancel(call)
+
+    def _cancel_task(self, call: int) -> None:
+        if call in self._unborn:
+            self._unwanted.add(call)
+        else:
+            self._tasks[call].cancel()
 
     def _stop(self) -> None:
         """Takes no further calls; ends the loop once those that run are over."""
@@ -236,8 +255,8 @@ class Asynchronous:
             self._reply((self._calls.failure(request.call, Cancelled("the worker stops")),))
         self._waiting.clear()
         if self._worker.urgent:
-            for task in self._tasks.values():
-                task.cancel()
+            for call in self._tasks:
+                self._cancel_task(call)
         if not self._tasks:
             self._loop.stop()
 

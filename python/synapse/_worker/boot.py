@@ -34,7 +34,7 @@ def boot(text: str, package: str) -> None:
 
     """
     config = parse(text)
-    for descriptor in (config.data_in, config.data_out, config.control):
+    for descriptor in config.channels:
         os.set_inheritable(descriptor, False)
     if config.parent and os.getppid() != config.parent:
         # The host died while the interpreter started; nobody else would tell us.
@@ -80,7 +80,7 @@ def _after_fork(worker: Worker, streams: Streams) -> None:
     worker.forked = True
     worker.data.after_fork()
     streams.after_fork()
-    for descriptor in (worker.config.data_in, worker.config.data_out, worker.config.control):
+    for descriptor in worker.config.channels:
         try:
             os.close(descriptor)
         except OSError:

@@ -53,7 +53,7 @@ _KNOWN_FLAGS = _FORM | EXTRAS | STREAM | NESTED | FUNCTIONS
 class Request:
     """A call, with its arguments decoded."""
 
-    __slots__ = ("args", "call", "context", "handler", "kwargs", "nested", "stream")
+    __slots__ = ("args", "call", "context", "handler", "kwargs", "nested", "number", "stream")
 
     def __init__(
         self,
@@ -75,6 +75,8 @@ class Request:
         self.stream = stream
         #: Whether a callback of this worker waits for it.
         self.nested = nested
+        #: Its number in the journal; 0 where the journal goes by order.
+        self.number = 0
 
     @property
     def is_generator(self) -> bool:

@@ -24,6 +24,7 @@ class Config:
         "frame",
         "function",
         "heartbeat",
+        "journal",
         "mode",
         "module",
         "parent",
@@ -38,6 +39,8 @@ class Config:
         self.data_in: int = fields.get("data_in", 3)
         self.data_out: int = fields.get("data_out", 4)
         self.control: int = fields.get("control", 5)
+        #: Descriptor of the memory in which calls that begin are noted; -1 for none.
+        self.journal: int = fields.get("journal", -1)
         #: Where the user's code is.
         self.directory: str = fields["directory"]
         #: The file that is run as `__main__`, or None if a module is bound.
@@ -65,6 +68,12 @@ class Config:
         #: What becomes of standard output and standard error: `event`, `inherit` or `ignore`.
         self.stdout: str = fields.get("stdout") or "event"
         self.stderr: str = fields.get("stderr") or "event"
+
+    @property
+    def channels(self) -> list[int]:
+        """The descriptors that are the host's and this process's, and nobody else's."""
+        descriptors = (self.data_in, self.data_out, self.control, self.journal)
+        return [descriptor for descriptor in descriptors if descriptor >= 0]
 
 
 def parse(text: str) -> Config:

@@ -191,6 +191,7 @@ class Pool:
         try:
             if self._worker.is_cancelled(call):
                 raise Cancelled("the call was cancelled before it began")
+            self._worker.journal.begin(request.number)
             result = runner.call(request)
             if request.stream:
                 self._stream(runner, call, runner.items(call, result))

@@ -22,6 +22,7 @@ from synapse._protocol.header import (
     CREDIT,
     HEADER,
     HEADER_SIZE,
+    NESTED,
     REQUEST,
     RESPONSE,
 )
@@ -29,6 +30,7 @@ from synapse._worker.calls import LARGE_RESULT, Calls, Request
 from synapse._worker.hooks import Hooks
 from synapse._worker.inbox import Inbox
 from synapse._worker.interrupt import Interrupter, Wake
+from synapse._worker.journal import LAST
 from synapse._worker.large import BIN32_HEAD, is_binary, read_exactly
 from synapse._worker.runner import Runner, driver_codes
 from synapse._worker.state import SHARE, STOP, WAITING, Worker
@@ -87,6 +89,7 @@ class Serial:
         self.request: Request | None = None
         #: The context that a plain request last asked for.
         self._plain: Context | None = None
+        worker.journal.in_order()
         calls.index(lambda handler: handler.function)
         interrupter.drivers.update((*driver_codes(), Serial.serve.__code__))
         watchdog.tasks.append(self._flush_burst)
@@ -102,10 +105,10 @@ class Serial:
         worker, watchdog, inbox = self._worker, self._watchdog, self._inbox
         descriptor, greatest = worker.config.data_in, worker.config.frame + COUNTED
         running, cancelled, bursting = worker.running, worker.cancelled, self._bursting
-        single, spread = self._calls.single, self._calls.spread
+        single, spread, journal = self._calls.single, self._calls.spread, worker.journal
         pending, held, flush = worker.data.pending, worker.held, worker.data.flush
         unpack_header, pack_header, clock = HEADER.unpack_from, HEADER.pack, monotonic
-        read, counted, head = os.read, COUNTED, HEADER_SIZE
+        read, counted, head, last = os.read, COUNTED, HEADER_SIZE, LAST
         size, rest, native = SMALL_READ, b"", None
         pack: Any = None
         while True:
@@ -132,6 +135,7 @@ class Serial:
                 if len(data) >= WORTH_LOADING:
                     codec.load()
                 native = codec.native
+                begun = journal.words if native is None else journal.map()
                 pack, default, pack_options = codec.pack, codec.default, codec.pack_options
                 unpack, ext_hook, option = codec.unpack, codec.ext_hook, codec.unpack_options
             count = len(data)
@@ -172,6 +176,7 @@ class Serial:
                 if function is not None:
                     payload = data[at + head : stop]
                     at = stop
+                    begun[last] = call
                     try:
                         given = unpack(payload, ext_hook=ext_hook, option=option)
                     except Exception:
@@ -289,6 +294,7 @@ class Serial:
         if binary:
             handler = self._calls.handlers[request_word >> 16]
             if handler is not None:
+                worker.journal.words[LAST] = call
                 context = Context(call, {}, 0.0, worker)
                 self._run(Request(call, handler, (content,), {}, context, stream=False))
         else:
@@ -302,6 +308,9 @@ class Serial:
         """Handles every frame that the hot loop does not."""
         kind = frame_word & 0xFF
         if kind == REQUEST:
+            if not frame_word >> 8 & NESTED:
+                # Nested ones run out of turn, which the host knows.
+                self._worker.journal.words[LAST] = call
             request = self._calls.read(frame_word, call, payload)
             if isinstance(request, bytes):
                 self._worker.data.pending.append(request)

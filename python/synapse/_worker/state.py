@@ -10,6 +10,7 @@ from synapse._protocol.codec import encode
 from synapse._protocol.header import LOG, PROGRESS, frame
 from synapse._registry import Registry
 from synapse._worker.config import Config
+from synapse._worker.journal import Journal
 from synapse._worker.output import ControlOutput, DataOutput, leave
 
 TYPE_CHECKING = False
@@ -45,6 +46,8 @@ class Worker(Backend):
         self.registry = registry
         self.data = DataOutput(config.data_out)
         self.control = ControlOutput(config.control)
+        #: Where the calls that begin are noted.
+        self.journal = Journal(config.journal)
         #: The call that the main thread runs, 0 between calls, or `WAITING`. A list, because a
         #: store into one is the cheapest that the hot loop can make.
         self.running = [0]

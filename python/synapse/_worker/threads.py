@@ -24,6 +24,7 @@ class Threads:
         self._interrupter = interrupter
         self._pool = Pool(worker, calls, watchdog, worker.config.concurrency)
         self._reader = FrameReader(worker.config.data_in, worker.config.frame)
+        worker.journal.by_number()
         worker.on_cancel = self._on_cancel
         worker.count_calls = lambda: len(self._pool)
         worker.current_call = current_call
@@ -55,10 +56,12 @@ class Threads:
     def _dispatch(self, word: int, call: int, payload: bytes) -> None:
         kind = word & 0xFF
         if kind == REQUEST:
+            number = self._worker.journal.take()
             request = self._calls.read(word, call, payload)
             if isinstance(request, bytes):
                 self._worker.data.send(request)
             else:
+                request.number = number
                 self._pool.submit(request)
         elif call & CALLBACK_ID:
             if self._worker.callbacks is not None:

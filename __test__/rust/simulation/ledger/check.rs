@@ -11,6 +11,10 @@ use crate::simulation::ledger::{Ledger, Record, Told, Verdict, ensure};
 
 /// How long the pipes of a dead worker may be waited for.
 const DRAIN: Duration = Duration::from_millis(50);
+/// How long the exit of a killed worker may be waited for beyond that.
+const UNDEAD: Duration = Duration::from_secs(1);
+/// How often a worker is looked at that a cancelled call waits in.
+const LOOK: Duration = Duration::from_millis(100);
 /// How late the world may be with a tick, and a bit.
 const SLACK: Duration = Duration::from_millis(5);
 
@@ -121,12 +125,12 @@ impl Ledger {
             let mut highest: Option<CallId> = None;
             for call in calls {
                 let rank = |call: &CallId| self.record(*call).map(Record::rank);
-                if let Some([first, _]) = self.record(*call).map(|record| &record.writes[..]) {
-                    ensure!(
-                        self.buried.contains(first),
-                        "call {call} was written again while worker {first} has it"
-                    );
-                }
+                let writes = self.record(*call).map_or(&[][..], |record| &record.writes);
+                let earlier = writes.split_last().map_or(&[][..], |(_, earlier)| earlier);
+                ensure!(
+                    earlier.iter().all(|worker| self.buried.contains(worker)),
+                    "call {call} was written again while one of {earlier:?} has it"
+                );
                 if let Some(other) = highest {
                     ensure!(
                         rank(&other) < rank(call) || !self.waited.contains(call),
@@ -161,8 +165,16 @@ impl Ledger {
                     && !standing.dropped
                     && standing.gone.is_none()
                 {
+                    let grace = self.config.grace;
+                    let due = match self.begun.get(&(worker, *call)) {
+                        _ if !self.keeps_journals => when + grace,
+                        // It waits behind others, or hangs together with them.
+                        None => continue,
+                        Some(began) if *began <= when + grace => when + grace,
+                        Some(began) => *began + grace.max(LOOK),
+                    };
                     ensure!(
-                        !past(when + self.config.grace),
+                        !past(due),
                         "call {call} does not yield and worker {worker} is not killed"
                     );
                 }
@@ -174,8 +186,16 @@ impl Ledger {
             if let (Some(since), Some(limit)) = (record.waits, self.config.queue_timeout) {
                 ensure!(!past(since + limit), "call {call} has waited too long");
             }
-            if let Some(gone) = record.at.and_then(|worker| self.workers[&worker].gone) {
-                ensure!(!past(gone + DRAIN), "call {call} hangs on a dead worker");
+            let standing = record.at.map(|worker| &self.workers[&worker]);
+            if let Some(standing) = standing
+                && let Some(gone) = standing.gone
+            {
+                let patience = if standing.exited {
+                    DRAIN
+                } else {
+                    DRAIN + UNDEAD
+                };
+                ensure!(!past(gone + patience), "call {call} hangs on a dead worker");
             }
         }
         let millisecond = Duration::from_millis(1);

@@ -86,6 +86,8 @@ pub(crate) struct Standing {
     pub(crate) stuck: bool,
     /// It was told to go.
     pub(crate) dropped: bool,
+    /// What it sends is ignored.
+    unheard: bool,
     /// When the engine first heard of its death or of its end of file.
     pub(crate) gone: Option<Time>,
     pub(crate) exited: bool,
@@ -108,6 +110,10 @@ pub(crate) struct Ledger {
     done: BTreeMap<CallId, Record>,
     pub(crate) workers: BTreeMap<WorkerId, Standing>,
     buried: BTreeSet<WorkerId>,
+    /// Which worker has begun which call, and when.
+    begun: BTreeMap<(WorkerId, CallId), Time>,
+    /// Whether the engine can know that.
+    keeps_journals: bool,
     /// The calls that waited before this input.
     waited: BTreeSet<CallId>,
     /// What this input wrote, by worker, in order.
@@ -124,7 +130,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(config: &Config, mode: Mode) -> Self {
+    pub(crate) fn new(config: &Config, mode: Mode, keeps_journals: bool) -> Self {
         Self {
             config: config.clone(),
             mode,
@@ -133,6 +139,8 @@ impl Ledger {
             done: BTreeMap::new(),
             workers: BTreeMap::new(),
             buried: BTreeSet::new(),
+            begun: BTreeMap::new(),
+            keeps_journals,
             waited: BTreeSet::new(),
             written: BTreeMap::new(),
             replacements: 0,
@@ -275,9 +283,29 @@ impl Ledger {
         }
     }
 
+    /// The engine was told of a worker's exit.
+    pub(crate) fn exited(&mut self, now: Time, worker: WorkerId) {
+        let standing = self.workers.entry(worker).or_default();
+        standing.exited = true;
+        standing.gone = Some(now);
+    }
+
+    /// A worker has begun a call.
+    pub(crate) fn began(&mut self, now: Time, worker: WorkerId, call: CallId) {
+        self.begun.insert((worker, call), now);
+    }
+
+    /// Whether a call may have begun at any of the workers that it was written to.
+    fn has_begun(&self, call: CallId, record: &Record) -> bool {
+        record
+            .writes
+            .iter()
+            .any(|worker| self.begun.contains_key(&(*worker, call)))
+    }
+
     /// Whether the engine still reads what a worker sends.
     pub(crate) fn heeded(&self, worker: WorkerId) -> bool {
-        !self.buried.contains(&worker) && !self.workers[&worker].dropped
+        !self.buried.contains(&worker) && !self.workers[&worker].unheard
     }
 
     /// The engine has consumed answers of a worker.
@@ -358,11 +386,21 @@ impl Ledger {
                     !record.streamed,
                     "call {call} was written again after its first item"
                 );
-                ensure!(record.options.idempotent, "call {call} was written twice");
-                ensure!(
-                    record.writes.len() < 2,
-                    "call {call} was written more than twice"
-                );
+                let begun = |worker: &&WorkerId| self.begun.contains_key(&(**worker, call));
+                let deaths = record.writes.iter().filter(begun).count();
+                if self.keeps_journals {
+                    ensure!(
+                        deaths == 0 || record.options.idempotent,
+                        "call {call} was written again although it had begun"
+                    );
+                } else {
+                    ensure!(record.options.idempotent, "call {call} was written twice");
+                    ensure!(
+                        record.writes.len() < 2,
+                        "call {call} was written more than twice"
+                    );
+                }
+                ensure!(deaths < 2, "call {call} was begun more than twice");
             }
             if let (Some(number), Some(name)) = (handler, record.handler) {
                 let found = standing.handlers.get(usize::from(*number));
@@ -464,8 +502,17 @@ impl Ledger {
         }
         if detail("mayHaveExecuted").is_some_and(|value| value == false) {
             ensure!(
-                record.writes.is_empty(),
+                !self.has_begun(call, record),
                 "call {call} may have run, and its caller was told that it has not"
+            );
+        }
+        if detail("mayHaveExecuted").is_some_and(|value| value == true)
+            && failure.code == ErrorCode::WorkerExited
+            && self.keeps_journals
+        {
+            ensure!(
+                self.has_begun(call, record),
+                "call {call} never began, and its caller was told that it may have run"
             );
         }
         self.tell(now, call, Told::Error(failure.code));
@@ -473,10 +520,11 @@ impl Ledger {
     }
 
     /// The engine asks for something.
-    pub(crate) fn command(&mut self, command: &Command) -> Verdict {
+    pub(crate) fn command(&mut self, command: &Command, ticked: bool) -> Verdict {
         let (Command::Start(worker)
         | Command::Control(worker, _)
         | Command::Stop(worker)
+        | Command::Inspect(worker)
         | Command::Kill(worker)) = command;
         if let Command::Start(_) = command {
             let fresh = self.workers.insert(*worker, Standing::default()).is_none();
@@ -494,6 +542,8 @@ impl Ledger {
         ensure!(!standing.exited, "{command:?} for a worker that has exited");
         if matches!(command, Command::Stop(_) | Command::Kill(_)) {
             standing.dropped = true;
+            // One that is killed because time has passed is no liar: what it has said counts.
+            standing.unheard |= !ticked || matches!(command, Command::Stop(_));
         }
         Ok(())
     }

@@ -84,7 +84,7 @@ impl World {
             }
             for command in commands {
                 self.note(&format!("{command:?}"));
-                self.ledger.command(&command)?;
+                self.ledger.command(&command, ticked)?;
                 self.command(command);
             }
         }
@@ -150,6 +150,11 @@ impl World {
             Command::Control(worker, bytes) => self.cancelled(worker, &bytes),
             Command::Stop(worker) => self.ask_to_stop(worker),
             Command::Kill(worker) => self.kill(worker),
+            Command::Inspect(worker) => {
+                let journal = self.process(worker).journal();
+                self.engine
+                    .inspected(self.now, worker, &journal, &mut self.actions);
+            }
         }
     }
 }

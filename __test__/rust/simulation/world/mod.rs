@@ -66,9 +66,14 @@ pub(crate) struct World {
     calls_made: u32,
     /// What has happened at least once.
     seen: BTreeSet<&'static str>,
+    /// Ticks since something else happened.
+    ticks: u32,
     /// Told of every step, where somebody looks.
     trace: bool,
 }
+
+/// Ticks with nothing else to come after which nothing will.
+const TICKS: u32 = 500;
 
 /// More steps than any world takes that comes to an end.
 const STEPS: u32 = 200_000;
@@ -79,7 +84,11 @@ impl World {
         let scenario = Scenario::new(&mut random);
         Self {
             engine: Engine::new(scenario.config.clone()),
-            ledger: Ledger::new(&scenario.config, scenario.mode),
+            ledger: Ledger::new(
+                &scenario.config,
+                scenario.mode,
+                scenario.journals && scenario.mode == Mode::Synapse,
+            ),
             scenario,
             random,
             now: Time(1_000),
@@ -90,6 +99,7 @@ impl World {
             planned: 0,
             calls_made: 0,
             seen: BTreeSet::new(),
+            ticks: 0,
             trace,
         }
     }
@@ -137,9 +147,13 @@ impl World {
             .map(|at| at + Duration::from_micros(lateness));
         let next = self.agenda.peek().map(|Reverse((at, _, _))| *at);
         // A dead world needs no ticks: what is left are timers of calls that nobody will settle.
+        // Behind a call that never ends the engine looks after a cancelled one again and again.
+        let goes_on = next.is_some() || self.ticks < TICKS;
         if let Some(wake) = wake
+            && goes_on
             && next.is_none_or(|at| wake <= at)
         {
+            self.ticks += 1;
             self.now = self.now.max(wake);
             self.note("tick");
             self.input(true, Engine::tick)?;
@@ -148,6 +162,7 @@ impl World {
         let Some(Reverse((at, _, happening))) = self.agenda.pop() else {
             return Ok(false);
         };
+        self.ticks = 0;
         self.now = self.now.max(at);
         self.note(&format!("{happening:?}"));
         self.happen(happening)?;
@@ -211,19 +226,16 @@ impl World {
                 Ok(())
             }
             Happening::Exited(worker) => {
-                self.ledger.gone(self.now, worker);
-                self.ledger.workers.entry(worker).or_default().exited = true;
-                let exit = if self.random.chance(50) {
-                    Exit {
-                        code: Some(1),
-                        ..Exit::default()
-                    }
-                } else {
-                    Exit {
-                        signal: Some("SIGKILL".to_owned()),
-                        ..Exit::default()
-                    }
+                self.ledger.exited(self.now, worker);
+                let mut exit = Exit {
+                    journal: self.process(worker).journal(),
+                    ..Exit::default()
                 };
+                if self.random.chance(50) {
+                    exit.code = Some(1);
+                } else {
+                    exit.signal = Some("SIGKILL".to_owned());
+                }
                 self.input(false, |engine, now, actions| {
                     engine.exited(now, worker, exit, actions);
                 })
@@ -247,6 +259,11 @@ impl World {
                 Ok(())
             }
         }
+    }
+
+    /// A worker has begun a call.
+    pub(crate) fn began(&mut self, worker: WorkerId, call: CallId) {
+        self.ledger.began(self.now, worker, call);
     }
 
     pub(crate) fn process(&mut self, worker: WorkerId) -> &mut Process {
