@@ -24,6 +24,8 @@ const DEFAULTS: NativeConfig = {
   concurrency: 1,
   mode: 'auto',
   protocol: 'auto',
+  runtime: 'python',
+  command: [],
   queueMax: 1000,
   queueMaxGiven: false,
   queueTimeoutMs: null,
@@ -95,6 +97,17 @@ const accepted: [SpawnOptions, Partial<NativeConfig>][] = [
   [{ concurrency: 16 }, { concurrency: 16 }],
   [{ mode: 'threads' }, { mode: 'threads' }],
   [{ protocol: 'stdio' }, { protocol: 'stdio' }],
+  [
+    { runtime: { command: ['ruby', 'worker.rb'] } },
+    { runtime: 'command', command: ['ruby', 'worker.rb'] },
+  ],
+  [
+    { runtime: 'node' },
+    {
+      runtime: 'node',
+      command: [process.execPath, join(__dirname, '..', '..', 'dist', 'worker', 'launch.js')],
+    },
+  ],
   [{ queue: { max: 5 } }, { queueMax: 5, queueMaxGiven: true }],
   [{ queue: { max: 0 } }, { queueMax: 0, queueMaxGiven: true }],
   [{ queue: { max: Number.POSITIVE_INFINITY } }, { queueMax: null, queueMaxGiven: true }],

@@ -13,7 +13,6 @@ import { UNSUPPORTED_CALL, UNSUPPORTED_SPAWN } from '../../ts/options/unsupporte
 /** For each row of the table: a wish that is refused, and one that asks for nothing and is not. */
 const spawn: Record<string, [SpawnOptions, SpawnOptions]> = {
   'workers.min': [{ workers: { min: 1, max: 2 } }, { workers: { min: 2, max: 2 } }],
-  runtime: [{ runtime: 'node' }, { runtime: 'python' }],
   strategy: [{ strategy: 'random' }, { strategy: 'least-busy' }],
   recycle: [{ recycle: { calls: 5 } }, { recycle: {} }],
   'heartbeat.misses': [{ heartbeat: { misses: 5 } }, { heartbeat: false }],

@@ -2,15 +2,16 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::driver::options::{InheritEnv, Output, SpawnOptions};
+use crate::driver::options::{InheritEnv, Output, Runtime, SpawnOptions};
 use crate::environ::{
-    Entry, EnvironSpec, Environment, Inherit, Installer, Lookup, Progress, Surroundings, Target,
-    WorkerEnv, worker_env,
+    Entry, EnvironSpec, Environment, Inherit, Installer, Lookup, Progress, Script, Surroundings,
+    Target, Variables, WorkerEnv, command_env, worker_env,
 };
 use crate::error::{ErrorCode, Failure};
 use crate::process::{Launch, OwnerId};
@@ -20,10 +21,15 @@ const LAUNCHER: &str = "synapse/_launch.py";
 /// What the launcher likes to find installed, within the Python package.
 const REQUIREMENTS: &str = "synapse/_protocol/requirements.txt";
 
+/// The variable that tells a worker which is no Python what it is to do; see `docs/protocol.md`.
+const WORKER_VARIABLE: &str = "SYNAPSE_WORKER";
+
 /// Everything that starting a worker takes.
 #[derive(Debug)]
 pub struct Prepared {
-    environment: Environment,
+    program: PathBuf,
+    /// The environment as the facade shows it; null if there is none of ours.
+    about: Value,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     cwd: PathBuf,
@@ -31,8 +37,8 @@ pub struct Prepared {
     stderr: Output,
 }
 
-/// What the launcher is told, as JSON in its only argument. `python/synapse/_worker/boot.py` reads
-/// it.
+/// What a worker is told, as JSON: Python's launcher in its only argument, which
+/// `python/synapse/_worker/boot.py` reads; others in [`WORKER_VARIABLE`], see `docs/protocol.md`.
 #[derive(Serialize)]
 struct Boot<'a> {
     data_in: i32,
@@ -63,6 +69,24 @@ struct BootLimits {
 
 /// Checks the target, prepares its environment and composes the command line of its workers.
 pub async fn prepare(options: SpawnOptions, progress: &dyn Progress) -> Result<Prepared, Failure> {
+    match options.runtime {
+        Runtime::Python => prepare_python(&options, progress).await,
+        Runtime::Node => {
+            let script = Script::check_node(&options.directory, &options.entrypoint)?;
+            Prepared::command(&options, &script)
+        }
+        Runtime::Command => {
+            let entry = &options.entrypoint;
+            let script = Script::check_command(&options.directory, entry, &options.command)?;
+            Prepared::command(&options, &script)
+        }
+    }
+}
+
+async fn prepare_python(
+    options: &SpawnOptions,
+    progress: &dyn Progress,
+) -> Result<Prepared, Failure> {
     let installer = installer(&options.installer)?;
     let lookup = match (&options.requirements, installer) {
         (Some(file), _) => Lookup::File(Path::new(file)),
@@ -84,7 +108,7 @@ pub async fn prepare(options: SpawnOptions, progress: &dyn Progress) -> Result<P
         },
     };
     let environment = crate::environ::prepare(&spec, progress).await?;
-    Prepared::new(&options, &target, environment)
+    Prepared::python(options, &target, &environment)
 }
 
 fn installer(name: &str) -> Result<Installer, Failure> {
@@ -111,10 +135,10 @@ fn base_requirements(sdk: &Path) -> Vec<String> {
 }
 
 impl Prepared {
-    fn new(
+    fn python(
         options: &SpawnOptions,
         target: &Target,
-        environment: Environment,
+        environment: &Environment,
     ) -> Result<Self, Failure> {
         let (module, function) = match &target.entry {
             Entry::File(_) => (None, None),
@@ -127,59 +151,61 @@ impl Prepared {
             Entry::Function { .. } => None,
         };
         let boot = Boot {
-            data_in: 3,
-            data_out: 4,
-            control: 5,
-            journal: 6,
-            directory: &target.directory,
-            entry: file,
             module,
             function,
-            python_path: &options.python_path,
-            protocol: &options.protocol,
-            mode: &options.mode,
-            concurrency: options.concurrency,
-            limits: BootLimits {
-                frame: options.frame_limit,
-                depth: options.depth_limit,
-            },
-            heartbeat_ms: options.heartbeat_ms.unwrap_or(0.0),
-            parent: options.node_parent,
-            strict_values: true,
-            stdout: options.stdout,
-            stderr: options.stderr,
+            ..boot(options, &target.directory, file)
         };
-        let boot = serde_json::to_string(&boot).map_err(|error| {
-            Failure::new(
-                ErrorCode::StartFailed,
-                format!("the directory's name: {error}"),
-            )
-        })?;
-        let inherit = match &options.inherit_env {
-            InheritEnv::Switch(true) => Inherit::All,
-            InheritEnv::Switch(false) => Inherit::Needed,
-            InheritEnv::Names(names) => Inherit::Named(names.clone()),
-        };
+        let launcher = options.sdk_path.join(LAUNCHER).into_os_string();
         let variables = worker_env(&WorkerEnv {
             host: &options.host_env.iter().collect(),
             venv: environment.venv.as_deref(),
-            inherit: &inherit,
+            inherit: &inherit(options),
             wished: &options.env,
             threads: 1,
         });
-        let cwd = match &options.cwd {
-            Some(cwd) => target.directory.join(cwd),
-            None => std::env::current_dir().unwrap_or_else(|_| target.directory.clone()),
-        };
-        let launcher = options.sdk_path.join(LAUNCHER).into_os_string();
+        let here = std::env::current_dir().unwrap_or_else(|_| target.directory.clone());
+        let about = json!({
+            "python": environment.python,
+            "version": environment.version,
+            "source": environment.source,
+            "venv": environment.venv,
+            "identity": environment.identity,
+            "built": environment.built,
+        });
         Ok(Self {
-            environment,
-            args: vec![OsString::from("-u"), launcher, OsString::from(boot)],
-            env: variables
-                .iter()
-                .map(|(n, v)| (n.to_owned(), v.to_owned()))
-                .collect(),
-            cwd,
+            program: environment.python.clone(),
+            about,
+            args: vec!["-u".into(), launcher, boot.text()?.into()],
+            env: listed(&variables),
+            cwd: cwd(options, &target.directory, here),
+            stdout: options.stdout,
+            stderr: options.stderr,
+        })
+    }
+
+    /// A worker that the option `command` runs. Its relative words count from its directory.
+    fn command(options: &SpawnOptions, script: &Script) -> Result<Self, Failure> {
+        let mut words = options.command.iter().map(OsString::from);
+        let program = words.next().map(PathBuf::from).unwrap_or_default();
+        let mut args: Vec<OsString> = words.collect();
+        let here = if options.runtime == Runtime::Node {
+            std::env::current_dir().unwrap_or_else(|_| script.directory.clone())
+        } else {
+            script.directory.clone()
+        };
+        if options.runtime == Runtime::Command && !script.named {
+            args.push(script.entry.clone().into_os_string());
+        }
+        let host: Variables = options.host_env.iter().collect();
+        let mut variables = command_env(&host, &inherit(options), &options.env);
+        let boot = boot(options, &script.directory, Some(&script.entry));
+        variables.set(WORKER_VARIABLE, boot.text()?);
+        Ok(Self {
+            program,
+            about: Value::Null,
+            args,
+            env: listed(&variables),
+            cwd: cwd(options, &script.directory, here),
             stdout: options.stdout,
             stderr: options.stderr,
         })
@@ -189,7 +215,7 @@ impl Prepared {
     pub fn launch(&self, owner: OwnerId) -> Launch {
         Launch {
             owner,
-            program: self.environment.python.clone(),
+            program: self.program.clone(),
             args: self.args.clone(),
             env: self.env.clone(),
             cwd: self.cwd.clone(),
@@ -198,16 +224,82 @@ impl Prepared {
         }
     }
 
-    /// The environment as the facade shows it.
+    /// The environment as the facade shows it; null for a runtime that has none of ours.
     pub fn describe(&self) -> Value {
-        let environment = &self.environment;
-        json!({
-            "python": environment.python,
-            "version": environment.version,
-            "source": environment.source,
-            "venv": environment.venv,
-            "identity": environment.identity,
-            "built": environment.built,
+        self.about.clone()
+    }
+
+    /// Why a worker could not be started, with the name of the program.
+    pub fn explain(&self, error: &io::Error) -> String {
+        let program = self.program.display();
+        if !self.cwd.is_dir() {
+            return format!("its working directory {} is not there", self.cwd.display());
+        }
+        let searched = self.program.components().count() == 1;
+        if error.kind() == io::ErrorKind::NotFound && searched {
+            return format!("there is no program \"{program}\" on the PATH");
+        }
+        format!("\"{program}\" in {}: {error}", self.cwd.display())
+    }
+}
+
+impl Boot<'_> {
+    fn text(&self) -> Result<String, Failure> {
+        serde_json::to_string(self).map_err(|error| {
+            Failure::new(
+                ErrorCode::StartFailed,
+                format!("the directory's name: {error}"),
+            )
         })
     }
+}
+
+/// What every worker is told.
+fn boot<'a>(options: &'a SpawnOptions, directory: &'a Path, entry: Option<&'a Path>) -> Boot<'a> {
+    Boot {
+        data_in: 3,
+        data_out: 4,
+        control: 5,
+        journal: 6,
+        directory,
+        entry,
+        module: None,
+        function: None,
+        python_path: &options.python_path,
+        protocol: &options.protocol,
+        mode: &options.mode,
+        concurrency: options.concurrency,
+        limits: BootLimits {
+            frame: options.frame_limit,
+            depth: options.depth_limit,
+        },
+        heartbeat_ms: options.heartbeat_ms.unwrap_or(0.0),
+        parent: options.node_parent,
+        strict_values: true,
+        stdout: options.stdout,
+        stderr: options.stderr,
+    }
+}
+
+fn inherit(options: &SpawnOptions) -> Inherit {
+    match &options.inherit_env {
+        InheritEnv::Switch(true) => Inherit::All,
+        InheritEnv::Switch(false) => Inherit::Needed,
+        InheritEnv::Names(names) => Inherit::Named(names.clone()),
+    }
+}
+
+/// The option `cwd`, which counts from the directory.
+fn cwd(options: &SpawnOptions, directory: &Path, otherwise: PathBuf) -> PathBuf {
+    options
+        .cwd
+        .as_ref()
+        .map_or(otherwise, |cwd| directory.join(cwd))
+}
+
+fn listed(variables: &Variables) -> Vec<(OsString, OsString)> {
+    variables
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }

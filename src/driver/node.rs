@@ -310,7 +310,10 @@ impl NodeDriver {
         let mut child = match outcome {
             Ok(child) => child,
             Err(error) => {
-                let reason = error.to_string();
+                let reason = match &self.prepared {
+                    Some(prepared) => prepared.explain(&error),
+                    None => error.to_string(),
+                };
                 self.with_engine(|engine, now, actions| {
                     engine.start_failed(now, worker, &reason, actions);
                 });

@@ -27,6 +27,9 @@ pub struct SpawnOptions {
     pub concurrency: u32,
     pub mode: String,
     pub protocol: String,
+    pub runtime: Runtime,
+    /// Empty for Python.
+    pub command: Vec<String>,
     pub queue_max: Option<usize>,
     pub queue_max_given: bool,
     pub queue_timeout_ms: Option<f64>,
@@ -51,6 +54,18 @@ pub struct SpawnOptions {
     pub python_path: Vec<String>,
     pub sdk_path: PathBuf,
     pub node_parent: u32,
+}
+
+/// The option `runtime`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runtime {
+    /// Python, with an environment of its own.
+    Python,
+    /// This process's Node; the command is that of its launcher.
+    Node,
+    /// The command of the user.
+    Command,
 }
 
 /// The option `restart`.

@@ -92,8 +92,8 @@ impl Engine {
     fn hello(&mut self, now: Time, id: WorkerId, hello: &Hello, actions: &mut Actions) {
         if hello.protocol != VERSION {
             let message = format!(
-                "worker {id} speaks protocol {} and this package speaks {VERSION}: the Python \
-                 package and the Node package must be of the same version",
+                "worker {id} speaks protocol {} and this package speaks {VERSION}: the worker's SDK \
+                 must fit the package",
                 hello.protocol
             );
             let failure = Failure::new(ErrorCode::ProtocolMismatch, message);
@@ -185,7 +185,10 @@ fn start_failure(id: WorkerId, fault: &Fault) -> Failure {
         .unwrap_or(ErrorCode::StartFailed);
     let message = match text("type") {
         "" => text("message").to_owned(),
-        name => format!("Python did not start: {name}: {}", text("message")),
+        name => {
+            let runtime = fault.runtime.as_deref().unwrap_or("Python");
+            format!("{runtime} did not start: {name}: {}", text("message"))
+        }
     };
     let python = !text("type").is_empty();
     let mut failure = Failure::new(code, message)

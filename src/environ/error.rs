@@ -96,10 +96,10 @@ impl EnvironError {
     pub fn hint(&self) -> &str {
         match self {
             Self::DirectoryNotFound { .. } => {
-                "pass the folder that holds the Python module; relative paths start at process.cwd()"
+                "pass the folder that holds the module; relative paths start at process.cwd()"
             }
             Self::EntrypointNotFound { .. } => {
-                "pass the entry file relative to the directory, with or without .py, or module:function"
+                "pass the entry file relative to the directory, with or without its extension; for Python also module:function"
             }
             Self::RequirementsNotFound { .. } => {
                 "add a requirements.txt (it may be empty), a pyproject.toml or a \"# /// script\" block"

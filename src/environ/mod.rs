@@ -7,7 +7,7 @@
 //!
 //! | file | job |
 //! |---|---|
-//! | `target` | the checks of `spawn`, in the order of the contract |
+//! | `target`, `script` | the checks of `spawn`, in the order of the contract: for Python, for other runtimes |
 //! | `dependencies`, `metadata` | what to install, and its hash |
 //! | `version`, `wish`, `catalogue`, `search`, `probe`, `discover` | which interpreter is wished for, which there are, which fits |
 //! | `managed` | the interpreter that uv is asked to have |
@@ -39,6 +39,7 @@ mod packages;
 mod prepare;
 mod probe;
 mod progress;
+mod script;
 mod search;
 mod stamp;
 mod surroundings;
@@ -56,8 +57,9 @@ pub use install::Installer;
 pub use packages::Package;
 pub use prepare::prepare;
 pub use progress::{Phase, Progress, Step};
+pub use script::Script;
 pub use surroundings::Surroundings;
 pub use target::{Entry, Lookup, Target};
-pub use variables::{Inherit, Variables, WorkerEnv, worker_env};
+pub use variables::{Inherit, Variables, WorkerEnv, command_env, worker_env};
 pub use version::{Constraint, Version};
 pub use wish::Source;

@@ -161,19 +161,7 @@ const SHADOWING: [&str; 4] = [
 /// off; standard streams in UTF-8, in which Synapse reads them; numeric libraries held to
 /// `threads`; the virtual environment's programs first on `PATH`; and last what the user wishes.
 pub fn worker_env(spec: &WorkerEnv<'_>) -> Variables {
-    let mut variables: Variables = match spec.inherit {
-        Inherit::All => spec.host.clone(),
-        Inherit::Needed => spec
-            .host
-            .iter()
-            .filter(|(name, _)| listed(name, &NEEDED))
-            .collect(),
-        Inherit::Named(names) => spec
-            .host
-            .iter()
-            .filter(|(name, _)| listed(name, &NEEDED) || listed(name, names))
-            .collect(),
-    };
+    let mut variables = inherited(spec.host, spec.inherit);
     for name in SHADOWING {
         // Named by the user one by one: wanted.
         if !matches!(spec.inherit, Inherit::Named(names) if listed(name.as_ref(), names)) {
@@ -201,13 +189,43 @@ pub fn worker_env(spec: &WorkerEnv<'_>) -> Variables {
     } else {
         variables.remove("VIRTUAL_ENV");
     }
-    for (name, value) in spec.wished {
+    grant(&mut variables, spec.wished);
+    variables
+}
+
+/// The variables of a worker that is not ours to set up: what it inherits, and what the user
+/// wishes.
+pub fn command_env(
+    host: &Variables,
+    inherit: &Inherit,
+    wished: &BTreeMap<String, Option<String>>,
+) -> Variables {
+    let mut variables = inherited(host, inherit);
+    grant(&mut variables, wished);
+    variables
+}
+
+fn inherited(host: &Variables, inherit: &Inherit) -> Variables {
+    match inherit {
+        Inherit::All => host.clone(),
+        Inherit::Needed => host
+            .iter()
+            .filter(|(name, _)| listed(name, &NEEDED))
+            .collect(),
+        Inherit::Named(names) => host
+            .iter()
+            .filter(|(name, _)| listed(name, &NEEDED) || listed(name, names))
+            .collect(),
+    }
+}
+
+fn grant(variables: &mut Variables, wished: &BTreeMap<String, Option<String>>) {
+    for (name, value) in wished {
         match value {
             Some(value) => variables.set(name, value),
             None => variables.remove(name),
         }
     }
-    variables
 }
 
 fn listed<S: AsRef<str>>(name: &OsStr, names: &[S]) -> bool {

@@ -27,7 +27,8 @@ pub struct Hello {
     pub mode: Mode,
     /// The worker's process.
     pub pid: u32,
-    /// Python's version.
+    /// Python's version; empty in a worker that is none.
+    #[serde(default)]
     pub python: String,
     /// Path of the interpreter.
     #[serde(default)]
@@ -58,6 +59,9 @@ pub struct Handler {
 pub struct Fault {
     /// `import`, `bind` or `start`.
     pub phase: String,
+    /// What runs the worker, unless that is Python.
+    #[serde(default)]
+    pub runtime: Option<String>,
     /// The exception.
     #[serde(deserialize_with = "lenient::map")]
     pub error: Map<String, Value>,

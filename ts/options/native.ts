@@ -19,6 +19,9 @@ export interface NativeConfig {
   readonly concurrency: number;
   readonly mode: ModeOption;
   readonly protocol: ProtocolOption;
+  readonly runtime: 'python' | 'node' | 'command';
+  /** Empty for Python. */
+  readonly command: readonly string[];
   /** Null for any number. */
   readonly queueMax: number | null;
   readonly queueMaxGiven: boolean;

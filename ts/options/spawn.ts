@@ -27,7 +27,7 @@ import { normalizeRecycle, type RecycleOption } from './recycle.js';
 import { normalizeRequirements, type RequirementsOption } from './requirements.js';
 import { normalizeRestart, type RestartOption } from './restart.js';
 import { normalizeRetry, type RetryOption } from './retry.js';
-import { normalizeRuntime, type RuntimeOption } from './runtime.js';
+import { checkRuntime, normalizeRuntime, type RuntimeOption, runtimeCommand } from './runtime.js';
 import { normalizeStartTimeout, type StartTimeoutOption } from './startTimeout.js';
 import { normalizeStrategy, type StrategyOption } from './strategy.js';
 import { refuseUnsupported, UNSUPPORTED_SPAWN } from './unsupported.js';
@@ -139,6 +139,7 @@ export function normalizeSpawnOptions(
     concurrency: all.concurrency,
     mode: all.mode,
     protocol: all.protocol,
+    ...runtimeCommand(all.runtime),
     queueMax: all.queue.max,
     queueMaxGiven: all.queue.maxGiven,
     queueTimeoutMs: all.queue.timeoutMs,
@@ -182,6 +183,7 @@ function normalize(options: SpawnOptions): Normalized {
   const normalized = Object.fromEntries(
     Object.entries(CHECKS).map(([name, check]) => [name, check(given[name])]),
   ) as Normalized;
+  checkRuntime(normalized.runtime, normalized.mode, normalized.protocol);
   refuseUnsupported(UNSUPPORTED_SPAWN, options);
   return normalized;
 }

@@ -15,7 +15,6 @@ type Table<Options> = Readonly<Record<string, Asks<Options>>>;
 /** Options of `spawn`, by the name that the message gives. Asking for the default is fine. */
 export const UNSUPPORTED_SPAWN: Table<SpawnOptions> = {
   'workers.min': ({ workers }) => typeof workers === 'object' && (workers.min ?? 1) !== workers.max,
-  runtime: ({ runtime = 'python' }) => runtime !== 'python',
   strategy: ({ strategy = 'least-busy' }) => strategy !== 'least-busy',
   recycle: ({ recycle = {} }) => Object.values(recycle).some((limit) => limit !== undefined),
   'heartbeat.misses': ({ heartbeat }) => heartbeat !== false && (heartbeat?.misses ?? 3) !== 3,

@@ -1,0 +1,3 @@
+// The types of `worker.mjs`.
+
+export * from './worker.js';

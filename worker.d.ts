@@ -1,0 +1,24 @@
+// The types of the SDK of workers in Node.
+
+export {
+  CancelledError,
+  type Context,
+  context,
+  type HandlerFunction,
+  type HandlerOptions,
+  Handlers,
+  type Host,
+  HostCall,
+  HostError,
+  type HostFunction,
+  type HostPath,
+  handler,
+  host,
+  Kwargs,
+  kwargs,
+  type Log,
+  NdArray,
+  ndarray,
+  onStart,
+  onStop,
+} from './dist/worker/index.js';
