@@ -7,6 +7,7 @@ import { install } from './lib/install.mjs';
 import { main } from './lib/main.mjs';
 import { preparePython } from './lib/python.mjs';
 import { report } from './lib/report.mjs';
+import { prepareRuby } from './lib/ruby.mjs';
 import { chooseSuites } from './lib/suites.mjs';
 
 /** Installs and builds. What fails here is the run's one failure: nothing can be tested. */
@@ -14,6 +15,7 @@ async function prepare() {
   try {
     await install();
     await preparePython();
+    await prepareRuby();
     await buildNative();
     await buildFacade();
     return true;

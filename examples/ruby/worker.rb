@@ -1,120 +1,119 @@
 # frozen_string_literal: true
-
 # A worker in Ruby, written against docs/protocol.md alone. Debian: apt-get install ruby-msgpack.
-#
 #   await synapse.spawn('examples/ruby', 'worker.rb', { runtime: { command: ['ruby', 'worker.rb'] } });
-#   await synapse.invoke('add', [1, 2]);
 
 require 'json'
 require 'msgpack'
 
 CONFIG = JSON.parse(ENV.delete('SYNAPSE_WORKER'))
-DATA_IN, DATA_OUT, CONTROL, CONTROL_OUT =
-  [%w[data_in rb], %w[data_out wb], %w[control rb], %w[control wb]].map do |key, mode|
-    IO.for_fd(CONFIG[key], mode, autoclose: false).tap { |io| io.sync = io.close_on_exec = true }
-  end
-HELLO, REQUEST, RESPONSE, ERROR, ITEM, FINISH, CREDIT, CANCEL, CALLBACK =
-  1, 2, 3, 4, 5, 6, 7, 8, 9
-HEARTBEAT, SHUTDOWN = 0x0B, 0x0D
-CODE = { NotImplementedError => 'HANDLER_NOT_FOUND', RangeError => 'ENCODE', EncodingError => 'VALIDATION' }.freeze
-
-class Cancelled < StandardError; end
-
-# Calls a handler of the host. A stream among the answers arrives as an array.
-def ask(name, *args)
-  id = LOCK.synchronize { 0x8000_0000 | @asked = (@asked.to_i + 1) & 0x7FFF_FFFF }
-  WAITING[id] = Queue.new
-  send_frame(DATA_OUT, CALLBACK, id, { name: name, args: args, call: Thread.current[:call] }.compact)
-  kind, value = WAITING[id].pop
-  kind == ERROR ? raise("#{value['type']}: #{value['message']}") : value
-ensure
-  WAITING.delete(id)
+CHANNELS = [%w[data_in rb], %w[data_out wb], %w[control rb], %w[control wb]].freeze
+DATA_IN, DATA_OUT, CONTROL_IN, CONTROL_OUT = CHANNELS.map do |key, mode|
+  IO.for_fd(CONFIG[key], mode).tap { |io| io.sync = io.close_on_exec = true }
 end
+HELLO, REQUEST, RESPONSE, ERROR, ITEM, FINISH, CREDIT, CANCEL, CALLBACK = *1..9
+HEARTBEAT, SHUTDOWN, BAD_FRAME = 0x0B, 0x0D, 70
+EXTRAS, STREAM, NESTED = 4, 8, 16
+
+Cancelled, HandlerNotFound = Class.new(StandardError), Class.new(StandardError)
+
+LOCK = Mutex.new
+REQUESTS = Queue.new # what has come and waits for a thread
+RUNNING = {} # threads, by call
+EARLY = {} # calls whose cancel has overtaken their request
+ANSWERS = {} # queues for what the host answers, by callback
+CREDITS = Hash.new { |all, call| all[call] = Queue.new } # an entry for each item that may be sent
 
 HANDLERS = {
   'echo' => ->(value) { value },
-  'add' => ->(a, b) { a + b },
+  'add' => ->(*args, **named) { [*args, *named.values].sum },
   'fail' => ->(message) { raise ArgumentError, message },
   'sleep' => ->(ms) { sleep(ms / 1000.0) },
-  'count' => ->(number) { (0...number).each },
-  'ask' => ->(name, *args) { ask(name, *args) },
-  'spell' => ->(text, upper: false) { (upper ? text.upcase : text).chars }
+  'count' => ->(number) { number.times },
+  'ask' => ->(name, *args) { ask(name, *args) }
 }.freeze
 
-LOCK = Mutex.new
-WAITING = {} # answers of the host, by callback
-RUNNING = {} # threads, by call
-CREDITS = Hash.new { |all, id| all[id] = Queue.new } # one entry an item that may be sent
-CANCELLED = {} # a cancel may overtake its request
-REQUESTS = Queue.new
-
-def send_frame(channel, kind, id, *value, flags: 0)
-  payload = value.empty? ? '' : MessagePack.pack(value[0])
-  LOCK.synchronize { channel.write([payload.bytesize + 8, kind, flags, 0, id].pack('L<CCS<L<') + payload) }
+def send_frame(channel, kind, id, *value)
+  payload = value.empty? ? '' : MessagePack.pack(*value)
+  header = [payload.bytesize + 8, kind, 0, 0, id].pack('L<CCS<L<')
+  LOCK.synchronize { channel.write(header, payload) }
 end
 
 def each_frame(channel)
-  while (head = channel.read(12)) && head.bytesize == 12
-    length, kind, flags, handler, id = head.unpack('L<CCS<L<')
-    exit!(70) if length < 8 || length - 8 > CONFIG['limits']['frame']
-    payload = channel.read(length - 8) or break
-    yield kind, flags, handler, id, MessagePack::Unpacker.new(allow_unknown_ext: true).feed(payload)
+  while (header = channel.read(12)) && header.bytesize == 12
+    length, kind, flags, handler, id = header.unpack('L<CCS<L<')
+    exit!(BAD_FRAME) unless length.between?(8, CONFIG['limits']['frame'] + 8)
+    payload = MessagePack::Unpacker.new(allow_unknown_ext: true).feed(channel.read(length - 8) || break)
+    yield kind, id, payload, flags, handler
   end
 end
 
-def arguments(flags, unpacker)
-  unpacker.read unless (flags & 4).zero? # extras: remaining, metadata
-  given = unpacker.read
-  args, kwargs = [[[given], {}], [given, {}], [[], given], given][flags & 3]
-  [args, kwargs.transform_keys(&:to_sym)]
+def ask(name, *args)
+  id = LOCK.synchronize { 0x8000_0000 | (@asked = @asked.to_i.succ & 0x7FFF_FFFF) }
+  ANSWERS[id] = Queue.new
+  send_frame(DATA_OUT, CALLBACK, id, { name: name, args: args, call: Thread.current[:call] })
+  kind, value = ANSWERS[id].pop
+  kind == ERROR ? raise(value['message']) : value
+ensure
+  ANSWERS.delete(id)
 end
 
-def run(flags, handler, id, unpacker)
-  raise Cancelled, 'the call was cancelled' if CANCELLED.delete(id)
+def interruptible(&block) = Thread.handle_interrupt(Cancelled => :immediate, &block)
 
-  _, function = HANDLERS.to_a[handler] || raise(NotImplementedError, "there is no handler number #{handler}")
-  args, kwargs = arguments(flags, unpacker)
-  result = function.call(*args, **kwargs)
-  result = result.to_a if result.is_a?(Enumerator) && (flags & 8).zero?
-  return send_frame(DATA_OUT, RESPONSE, id, result) if (flags & 8).zero?
+def invoke(flags, number, payload)
+  payload.read if flags & EXTRAS != 0 # remaining, metadata
+  given = payload.read
+  args, named = [[[given], {}], [given, {}], [[], given], given][flags & 3]
+  _, function = HANDLERS.to_a[number] || raise(HandlerNotFound, "there is no handler number #{number}")
+  named.empty? ? function.call(*args) : function.call(*args, **named.transform_keys(&:to_sym))
+end
 
-  (result.is_a?(Enumerator) ? result : [result]).each { |item| CREDITS[id].pop && send_frame(DATA_OUT, ITEM, id, item) }
+def answer(id, payload, flags, number)
+  raise Cancelled, 'the call was cancelled' if EARLY.delete(id)
+
+  result = interruptible { invoke(flags, number, payload) }
+  streams = result.is_a?(Enumerator)
+  return send_frame(DATA_OUT, RESPONSE, id, streams ? result.to_a : result) if flags & STREAM == 0
+
+  (streams ? result : [result]).each do |item|
+    interruptible { CREDITS[id].pop }
+    send_frame(DATA_OUT, ITEM, id, item)
+  end
   send_frame(DATA_OUT, FINISH, id)
-rescue MessagePack::MalformedFormatError
-  exit!(70)
-rescue StandardError, NotImplementedError => e
-  code = CODE.find { |kind, _| e.is_a?(kind) }&.last || (e.is_a?(MessagePack::UnpackError) ? 'VALIDATION' : 'PYTHON_ERROR')
-  send_frame(DATA_OUT, ERROR, id, { code: code, type: e.class.name, message: e.message, traceback: e.full_message(highlight: false) })
-ensure
-  CREDITS.delete(id)
+rescue StandardError => e
+  codes = { HandlerNotFound => 'HANDLER_NOT_FOUND', MessagePack::StackError => 'VALIDATION', RangeError => 'ENCODE' }
+  code = codes.fetch(e.class, 'PYTHON_ERROR')
+  send_frame(DATA_OUT, ERROR, id, { code: code, type: e.class.name, message: e.message })
 end
 
-def start(request)
-  RUNNING[request[2]] = Thread.current
-  Thread.current[:call] = request[2]
-  Thread.handle_interrupt(Cancelled => :never) { Thread.handle_interrupt(Cancelled => :immediate) { run(*request) } }
+def run(id, *request)
+  RUNNING[id] = Thread.current
+  Thread.current[:call] = id
+  Thread.handle_interrupt(Cancelled => :never) { answer(id, *request) }
+rescue Cancelled # it came when the answer was on its way
 ensure
-  RUNNING.delete(request[2])
+  [RUNNING, CREDITS].each { |known| known.delete(id) }
 end
 
-CONFIG['concurrency'].times { Thread.new { loop { start(REQUESTS.pop) } } }
+CONFIG['concurrency'].times { Thread.new { loop { run(*REQUESTS.pop) } } }
 Thread.new do
-  each_frame(CONTROL) do |kind, _, _, id, _|
+  each_frame(CONTROL_IN) do |kind, id|
     exit(0) if kind == SHUTDOWN
-    exit!(70) unless kind == CANCEL
-    (thread = RUNNING[id]) ? thread.raise(Cancelled, 'the call was cancelled') : CANCELLED[id] = true
+    exit!(BAD_FRAME) if kind != CANCEL
+    RUNNING[id] ? RUNNING[id].raise(Cancelled, 'the call was cancelled') : EARLY[id] = true
   end
-  Process.kill('KILL', 0) # the host is gone, and so is whatever this worker has started
+  Process.kill('KILL', 0) # the host is gone: so is this process and what it has started
 end
-Thread.new { loop { sleep(CONFIG['heartbeat_ms'] / 1000.0) && send_frame(CONTROL_OUT, HEARTBEAT, 0, { rss: 0, calls: RUNNING.size, lag: 0.0 }) } } if CONFIG['heartbeat_ms'].positive?
+pause = CONFIG['heartbeat_ms'] / 1e3
+Thread.new { loop { sleep(pause) && send_frame(CONTROL_OUT, HEARTBEAT, 0, { calls: RUNNING.size }) } } if pause.positive?
 
-hello = { protocol: 1, mode: 'synapse', pid: Process.pid, runtime: "Ruby #{RUBY_VERSION}", handlers: HANDLERS.keys.map { |name| { name: name } } }
+hello = { protocol: 1, mode: 'synapse', pid: Process.pid, handlers: HANDLERS.keys.map { |name| { name: name } } }
 send_frame(CONTROL_OUT, HELLO, 0, hello)
-each_frame(DATA_IN) do |kind, flags, handler, id, unpacker|
+each_frame(DATA_IN) do |kind, id, payload, flags, number|
+  request = [id, payload, flags, number]
   case kind
-  when REQUEST then (flags & 16).zero? ? REQUESTS << [flags, handler, id, unpacker] : Thread.new { start([flags, handler, id, unpacker]) }
-  when CREDIT then CREDITS[id].tap { |credit| unpacker.read.times { credit << true } }
-  when RESPONSE, ERROR then WAITING[id]&.push([kind, unpacker.read])
-  else exit!(70) unless [ITEM, FINISH].include?(kind)
+  when REQUEST then flags & NESTED == 0 ? REQUESTS << request : Thread.new { run(*request) }
+  when CREDIT then payload.read.times { CREDITS[id] << true }
+  when RESPONSE, ERROR then ANSWERS[id]&.push([kind, payload.read])
+  else exit!(BAD_FRAME)
   end
 end

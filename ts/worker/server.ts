@@ -382,8 +382,11 @@ export class Server implements ContextBackend {
   #abort(call: Call, reason: CancelledError): void {
     const { context, walk } = call;
     this.#finish(call, () => this.#sendError(call.id, describeError(reason)));
-    context.cancel(reason);
-    if (walk !== undefined) running.run(context, abandon, walk);
+    // What listens belongs to the call as well.
+    running.run(context, () => {
+      context.cancel(reason);
+      if (walk !== undefined) abandon(walk);
+    });
     call.resume?.();
   }
 
