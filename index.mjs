@@ -18,6 +18,7 @@ export const {
   ProtocolError,
   PythonError,
   QueueFullError,
+  RateLimitedError,
   resolvePython,
   SpawnError,
   Synapse,

@@ -38,6 +38,8 @@ codes! {
     QueueFull = "QUEUE_FULL", "QueueFullError";
     /// The circuit breaker is open.
     CircuitOpen = "CIRCUIT_OPEN", "CircuitOpenError";
+    /// The rate limit of the handler is reached.
+    RateLimited = "RATE_LIMITED", "RateLimitedError";
     /// No handler has that name; the detail `available` lists those there are.
     HandlerNotFound = "HANDLER_NOT_FOUND", "HandlerNotFoundError";
     /// Arguments do not fit the Python type hints.

@@ -5,7 +5,8 @@ use serde::Serialize;
 
 /// A call, unique among the calls of one engine that have not settled. The facade counts it up
 /// from 1 and skips numbers that are still in use, so a late reply can never settle another call
-/// before 2^31 more have been made: the upper half of the numbers is for callbacks.
+/// before 2^30 more have been made: the numbers from 2^30 on are for attempts that the engine makes
+/// itself (`engine/policies`), and the upper half of all is for callbacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct CallId(pub u32);
 

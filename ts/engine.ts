@@ -40,6 +40,7 @@ import { PendingCalls } from './pending.js';
 import type { StreamLink } from './stream.js';
 import { writeExtras } from './wire/extras.js';
 import * as header from './wire/header.js';
+import { writePolicies } from './wire/policies.js';
 import * as table from './wire/table.js';
 
 /** What the engine tells besides answers. The `type`s are those of `src/engine/action.rs`. */
@@ -198,6 +199,17 @@ export class Engine {
     return this.#native.workers();
   }
 
+  /** Closes circuit breakers: that of a handler, or all. */
+  resetBreaker(handler: string | undefined): void {
+    this.#native.resetBreaker(handler);
+    this.#settle(undefined, false);
+  }
+
+  /** Forgets kept replies: those of a handler, or all. */
+  clearCache(handler: string | undefined): void {
+    this.#native.clearCache(handler);
+  }
+
   #createWriter(): Writer {
     return new Writer({
       depth: this.#config.depthLimit,
@@ -280,7 +292,8 @@ export class Engine {
   }
 
   #writeOptions(options: NormalizedCallOptions, credit: number): void {
-    const { timeout, priority, worker, idempotent } = options;
+    const { timeout, priority, worker, idempotent, policies } = options;
+    if (policies !== undefined) writePolicies(this.#writer, policies);
     if (timeout === 0 && priority === 0 && worker === 0 && !idempotent && credit === 0) return;
     const writer = this.#writer;
     const start = writer.position;
@@ -400,6 +413,7 @@ export class Engine {
       }
     }
     this.#schedule(wake);
+    if (flags & table.HAS_KEPT) this.#takeKept();
     if (flags & table.HAS_EVENTS) this.#takeEvents();
   }
 
@@ -491,6 +505,17 @@ export class Engine {
       this.#settle(undefined, false);
     }, wake - 1);
     if (!this.#referenced && this.#pending.size === 0) this.#timer.unref();
+  }
+
+  /** Calls that the replies to earlier ones answer. */
+  #takeKept(): void {
+    const kept = this.#native.takeKept();
+    for (let at = 0; at < kept.length; ) {
+      const start = at + 8;
+      const end = start + kept.readUInt32LE(at + 4);
+      this.#answer(kept.readUInt32LE(at), table.RESPONSE, kept, start, end, true);
+      at = end;
+    }
   }
 
   #takeEvents(): void {

@@ -1,6 +1,6 @@
 /** The events of {@link Synapse} and what they carry. */
 
-import type { SynapseError } from './errors/index.js';
+import type { ErrorCode, SynapseError } from './errors/index.js';
 import type { SetupProgress } from './options/index.js';
 
 /** A worker's process was started. */
@@ -76,6 +76,37 @@ export interface ProgressEvent {
   readonly message: string | null;
 }
 
+/** A handler's circuit breaker went into another state. */
+export interface BreakerEvent {
+  readonly handler: string;
+  readonly state: 'closed' | 'open' | 'half-open';
+  readonly previous: 'closed' | 'open' | 'half-open';
+  /** Failures that were counted. */
+  readonly failures: number;
+  /** Milliseconds until a call may go; 0 unless open. */
+  readonly retryAfter: number;
+}
+
+/** An attempt at a call failed, and another will be made. */
+export interface RetryEvent {
+  readonly callId: number;
+  readonly handler: string;
+  /** The number of the next attempt; the first was 1. */
+  readonly attempt: number;
+  /** Milliseconds until then. */
+  readonly delay: number;
+  /** How the last one failed. */
+  readonly code: ErrorCode;
+}
+
+/** A call failed for good and a fallback answered in its place. */
+export interface FallbackEvent {
+  /** Undefined for `call`. */
+  readonly handler: string | undefined;
+  /** What the call failed of. */
+  readonly error: SynapseError;
+}
+
 /** Names of events and the arguments of their listeners. */
 export interface SynapseEvents {
   ready: [];
@@ -87,6 +118,9 @@ export interface SynapseEvents {
   'worker:restart': [WorkerRestart];
   heartbeat: [HeartbeatEvent];
   progress: [ProgressEvent];
+  breaker: [BreakerEvent];
+  retry: [RetryEvent];
+  fallback: [FallbackEvent];
   unhealthy: [SynapseError];
   healthy: [];
   error: [Error];

@@ -19,9 +19,21 @@ export {
 } from './hub/index.js';
 export { Kwargs, kwargs } from './kwargs.js';
 export type { GroupOptions } from './options/group.js';
-export type { CallOptions, SetupProgress, SpawnOptions, StreamOptions } from './options/index.js';
+export type {
+  BreakerPolicy,
+  BulkheadPolicy,
+  CachePolicy,
+  CallOptions,
+  FallbackContext,
+  HedgePolicy,
+  RateLimitPolicy,
+  RetryPolicy,
+  SetupProgress,
+  SpawnOptions,
+  StreamOptions,
+} from './options/index.js';
 export { NativeLoadError } from './platform.js';
 export { type ResolvedPython, type ResolvePythonOptions, resolvePython } from './resolve-python.js';
-export type { Counters, Stats, WorkerInfo, WorkerStats } from './stats.js';
+export type { Counters, PolicyStats, Stats, WorkerInfo, WorkerStats } from './stats.js';
 export type { PythonStream } from './stream.js';
 export { Synapse } from './synapse.js';

@@ -28,6 +28,12 @@ export interface NativeEngine {
   kill(): void;
   /** Lets go of the event loop. Only after `stopped`. */
   release(): void;
+  /** Calls answered by kept replies: each its id (u32), its length (u32), and the payload. */
+  takeKept(): Buffer;
+  /** Closes circuit breakers: that of a handler, or all. */
+  resetBreaker(handler: string | undefined): void;
+  /** Forgets kept replies: those of a handler, or all. */
+  clearCache(handler: string | undefined): void;
   /** What happened since the last time: a JSON array of events. */
   takeEvents(): string;
   /** Counters as JSON. */

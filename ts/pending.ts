@@ -3,8 +3,8 @@
  * call without hashing and makes no garbage; a call that stays out for long is stepped over.
  */
 
-/** Callbacks and functions have the ids above. */
-const MAX_ID = 0x7fff_ffff;
+/** The engine's own attempts, callbacks and functions have the ids above. */
+const MAX_ID = 0x3fff_ffff;
 const FIRST_CAPACITY = 256;
 
 /** What waits for answers. */

@@ -31,11 +31,63 @@ export interface WorkerStats extends WorkerInfo, Counters {
   readonly lastActivity: number;
 }
 
+/** What the policies have done. Only handlers that were called under a policy are listed. */
+export interface PolicyStats {
+  readonly retry: {
+    /** Attempts after a first one. */
+    readonly attempts: number;
+    /** Calls that succeeded by one. */
+    readonly recovered: number;
+    /** Attempts that `retry.budget` did not allow. */
+    readonly overBudget: number;
+  };
+  readonly breakers: Readonly<
+    Record<
+      string,
+      {
+        readonly state: 'closed' | 'open' | 'half-open';
+        readonly failures: number;
+        /** Calls that were refused. */
+        readonly refused: number;
+        /** Calls that are let through to find out. */
+        readonly probing: number;
+        /** Milliseconds until a call may go. */
+        readonly retryAfter: number;
+      }
+    >
+  >;
+  /** How long the next attempt may take, in ms. */
+  readonly timeouts: Readonly<Record<string, number>>;
+  readonly cache: {
+    readonly hits: number;
+    readonly misses: number;
+    /** Calls that failed and got an old reply. */
+    readonly stale: number;
+    readonly entries: number;
+    readonly bytes: number;
+  };
+  readonly bulkheads: Readonly<
+    Record<string, { readonly running: number; readonly waiting: number }>
+  >;
+  /** Calls that a bulkhead refused. */
+  readonly bulkheadRefused: number;
+  /** Calls that a rate limit refused. */
+  readonly rateLimited: number;
+  readonly hedge: {
+    /** Copies that were sent. */
+    readonly sent: number;
+    /** Copies that were answered first. */
+    readonly won: number;
+  };
+}
+
 /** The instance's counters. */
 export interface Stats extends Counters {
   readonly queued: number;
   readonly restarts: number;
   readonly status: 'idle' | 'starting' | 'ready' | 'unhealthy' | 'stopping';
+  /** Absent unless there are policies. */
+  readonly policies?: PolicyStats;
   readonly workers: readonly WorkerStats[];
 }
 

@@ -20,12 +20,16 @@ import {
   SpawnError,
 } from './errors/index.js';
 import type { LogEvent, SynapseEvents, WorkerExit } from './events.js';
+import { withFallback } from './fallback.js';
 import { Handlers } from './handlers.js';
 import { InstanceLogs } from './instance-logs.js';
 import { Kwargs } from './kwargs.js';
 import {
   type CallOptions,
   checkSpawnOptions,
+  checkStreamOptions,
+  type FallbackOption,
+  mergeSpawnOptions,
   normalizeCallOptions,
   normalizeIdleTimeout,
   normalizeSpawnOptions,
@@ -57,6 +61,8 @@ interface Target {
   readonly engine: Engine;
   /** The limit of calls that give none, in ms. */
   readonly callTimeoutMs: number | null;
+  /** What calls answer that fail and say nothing else; undefined for an error. */
+  readonly fallback: FallbackOption | undefined;
   readonly handlers: Handlers;
   /** Settles when every first worker is ready, or none will be. */
   readonly ready: Promise<void>;
@@ -144,6 +150,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         this.#observe(target, event, onProgress),
       ),
       callTimeoutMs: config.callTimeoutMs,
+      fallback: mergeSpawnOptions(this.#defaults, options).fallback,
       handlers: new Handlers(),
       ready: ready.promise,
       settleReady: ready,
@@ -202,7 +209,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
       return Promise.reject(cause);
     }
     const { form, value } = layOut(args);
-    return this.#call<Result>(target.handlers.target(handler, form), value, options);
+    return this.#call<Result>(target.handlers.target(handler, form), value, options, args);
   }
 
   /**
@@ -225,6 +232,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         const credit = PythonStream.firstCredit;
         const { form, value } = layOut(args);
         const call = { handler, name, form, credit, finish: undefined };
+        checkStreamOptions(callOptions);
         const normalized = normalizeCallOptions(callOptions, target.callTimeoutMs);
         stream.connect(target.engine.stream(call, value, normalized, stream));
       } catch (cause) {
@@ -282,6 +290,16 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     return readStats(this.#target?.engine.stats());
   }
 
+  /** Closes circuit breakers: that of a handler, or all. The event `breaker` follows. */
+  resetBreaker(handler?: string): void {
+    this.#target?.engine.resetBreaker(handler);
+  }
+
+  /** Forgets kept results (option `cache`): those of a handler, or all. */
+  clearCache(handler?: string): void {
+    this.#target?.engine.clearCache(handler);
+  }
+
   /** Idle workers keep Node up (the default). */
   ref(): this {
     this.#referenced = true;
@@ -329,10 +347,11 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     call: CallTarget,
     value: unknown,
     options: CallOptions | undefined,
+    input: unknown = value,
   ): Promise<Result> {
     const target = this.#target;
     if (target === undefined || !target.isReady) {
-      return this.#whenReady(() => this.#call<Result>(call, value, options));
+      return this.#whenReady(() => this.#call<Result>(call, value, options, input));
     }
     try {
       const { callTimeoutMs } = target;
@@ -341,10 +360,23 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         options === undefined && callTimeoutMs === null
           ? undefined
           : normalizeCallOptions(options, callTimeoutMs);
-      return target.engine.call(call, value, normalized) as Promise<Result>;
+      const promise = target.engine.call(call, value, normalized) as Promise<Result>;
+      if (target.fallback === undefined && options?.fallback === undefined) return promise;
+      return this.#withFallback(promise, call, input, [options?.fallback, target.fallback]);
     } catch (cause) {
       return Promise.reject(cause);
     }
+  }
+
+  #withFallback<Result>(
+    promise: Promise<Result>,
+    { name: handler }: CallTarget,
+    input: unknown,
+    fallbacks: readonly (FallbackOption | undefined)[],
+  ): Promise<Result> {
+    return withFallback(promise, fallbacks, { handler, input }, (error) => {
+      this.emit('fallback', { handler, error });
+    });
   }
 
   /** A call while `spawn` is under way waits for it; before, it is refused. */
@@ -409,6 +441,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         this.emit('worker:start', { worker, pid });
         break;
       }
+      case 'breaker':
+      case 'retry':
       case 'progress':
       case 'worker:ready':
       case 'worker:restart':

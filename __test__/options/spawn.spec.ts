@@ -30,6 +30,7 @@ const DEFAULTS: NativeConfig = {
   queueMaxGiven: false,
   queueTimeoutMs: null,
   restart: { max: 5, windowMs: 60_000, backoff: { initialMs: 100, factor: 2, maxMs: 30_000 } },
+  policies: null,
   heartbeatMs: 2000,
   frameLimit: 256 * 1024 * 1024,
   depthLimit: 512,

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use napi::bindgen_prelude::{Error, Function, Result, Status, Uint8ArraySlice, Uint32Array};
+use napi::bindgen_prelude::{
+    Buffer, Error, Function, Result, Status, Uint8ArraySlice, Uint32Array,
+};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
@@ -136,6 +138,25 @@ impl NativeEngine {
             .take();
     }
 
+    /// Calls answered by kept replies: each its id, the length of the payload, and the payload.
+    #[napi(catch_unwind)]
+    pub fn take_kept(&mut self) -> Buffer {
+        self.driver.take_kept().into()
+    }
+
+    /// Closes circuit breakers: that of a handler, or all.
+    #[napi(catch_unwind)]
+    pub fn reset_breaker(&mut self, handler: Option<String>) {
+        self.driver.reset_breaker(handler.as_deref());
+        self.answer(0, 0);
+    }
+
+    /// Forgets kept replies: those of a handler, or all.
+    #[napi(catch_unwind)]
+    pub fn clear_cache(&mut self, handler: Option<String>) {
+        self.driver.clear_cache(handler.as_deref());
+    }
+
     /// What happened since the last time: a JSON array of events.
     #[napi(catch_unwind)]
     pub fn take_events(&mut self) -> String {
@@ -157,6 +178,7 @@ impl NativeEngine {
     fn answer(&mut self, consumed: usize, need: usize) {
         let wake = self.driver.wake_in();
         let has_news = self.driver.has_news();
+        let has_kept = self.driver.has_kept();
         table::fill(
             table::numbers(&mut self.table),
             self.driver.settled(),
@@ -164,6 +186,7 @@ impl NativeEngine {
             need,
             wake,
             has_news,
+            has_kept,
         );
         self.driver.clear();
     }

@@ -11,6 +11,8 @@ const ENTRIES: usize = 8;
 const ENTRY: usize = 4;
 /// Flag: events wait to be taken.
 const HAS_EVENTS: u32 = 1;
+/// Flag: kept replies wait to be taken.
+const HAS_KEPT: u32 = 2;
 
 /// Calls that a table of `length` numbers has room for.
 pub(super) fn room(length: usize) -> usize {
@@ -34,13 +36,14 @@ pub(super) fn fill(
     need: usize,
     wake: Option<u64>,
     has_events: bool,
+    has_kept: bool,
 ) {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     // A timer of more than 2^31 ms would fire at once in Node.
     let wake = wake.map_or(0, |ms| {
         u32::try_from(ms + 1).unwrap_or(u32::MAX).min(1 << 31)
     });
-    let flags = if has_events { HAS_EVENTS } else { 0 };
+    let flags = u32::from(has_events) * HAS_EVENTS + u32::from(has_kept) * HAS_KEPT;
     let head = [
         number(settled.len()),
         flags,

@@ -4,6 +4,7 @@
 //! | kind | before | what follows the header |
 //! |---|---|---|
 //! | options | a request | `f64` milliseconds until the deadline (0 for none), `i32` priority, `u32` worker (0 for any), `u32` flags (bit 0: idempotent), `u32` credit |
+//! | policies | a request | what the call says for itself, as JSON (`driver/policies.rs`) |
 //! | worker | an answer to a callback | nothing: the header's id is the worker that asked |
 //! | worker | a request | `u32` callback on whose behalf the call is made; the header's id is the worker that waits for it |
 //!
@@ -20,7 +21,9 @@ use crate::time::Time;
 const OPTIONS: u8 = 0xf0;
 /// The worker record's kind.
 const WORKER: u8 = 0xf1;
-/// Its flag: the call may be run again.
+/// The policies record's kind.
+const POLICIES: u8 = 0xf2;
+/// The options record's flag: the call may be run again.
 const IDEMPOTENT: u32 = 1;
 
 /// One frame of a batch, and what its records say.
@@ -30,6 +33,8 @@ pub enum Item<'a> {
     Call(Submission<'a>),
     /// A call on behalf of a callback.
     Nested(Submission<'a>, Nested),
+    /// A call that has policies of its own, and on whose behalf it is made.
+    Guarded(Submission<'a>, Option<Nested>, &'a [u8]),
     /// The answer to a callback, in whole or in part.
     Answer {
         /// The worker that asked.
@@ -60,6 +65,7 @@ impl<'a> Iterator for Batch<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let mut options = CallOptions::default();
         let mut about: Option<(WorkerId, &[u8])> = None;
+        let mut policies: Option<&[u8]> = None;
         loop {
             let head = self.rest.first_chunk::<{ header::LEN }>()?;
             let [l0, l1, l2, l3, kind, _, h0, h1, i0, i1, i2, i3] = *head;
@@ -68,6 +74,10 @@ impl<'a> Iterator for Batch<'a> {
             self.rest = rest;
             if kind == OPTIONS {
                 options = parse_options(record.get(header::LEN..)?, self.now)?;
+                continue;
+            }
+            if kind == POLICIES {
+                policies = Some(record.get(header::LEN..)?);
                 continue;
             }
             let id = u32::from_le_bytes([i0, i1, i2, i3]);
@@ -81,13 +91,18 @@ impl<'a> Iterator for Batch<'a> {
                 frame: record,
                 options,
             };
-            return Some(match about {
-                None => Item::Call(call),
-                Some((worker, callback)) if kind == Kind::Request as u8 => {
-                    let callback = CallbackId(u32::from_le_bytes(*callback.first_chunk()?));
-                    Item::Nested(call, Nested { worker, callback })
-                }
-                Some((worker, _)) => Item::Answer {
+            let nested = match about {
+                Some((worker, callback)) if kind == Kind::Request as u8 => Some(Nested {
+                    worker,
+                    callback: CallbackId(u32::from_le_bytes(*callback.first_chunk()?)),
+                }),
+                _ => None,
+            };
+            return Some(match (about, nested, policies) {
+                (_, nested, Some(policies)) => Item::Guarded(call, nested, policies),
+                (_, Some(nested), None) => Item::Nested(call, nested),
+                (None, None, None) => Item::Call(call),
+                (Some((worker, _)), None, None) => Item::Answer {
                     worker,
                     frame: record,
                 },

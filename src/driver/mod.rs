@@ -12,5 +12,6 @@ pub mod launch;
 pub mod node;
 pub mod options;
 pub mod output;
+pub mod policies;
 pub mod resolve;
 mod signals;

@@ -16,8 +16,9 @@ use crate::driver::batch::{Batch, Item};
 use crate::driver::launch::{Prepared, prepare};
 use crate::driver::options::SpawnOptions;
 use crate::driver::output::Utf8;
+use crate::driver::policies::{CallPolicies, without_defaults};
 use crate::driver::signals;
-use crate::engine::{Actions, Command, Engine, Event, Exit, Received, Settled};
+use crate::engine::{Actions, Command, Engine, Event, Exit, Kept, Received, Settled};
 use crate::environ::Step;
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
@@ -49,6 +50,8 @@ pub struct NodeDriver {
     stopped: bool,
     actions: Actions,
     news: Vec<Value>,
+    /// Calls answered by kept replies: each its id, the length and the bytes.
+    kept: Vec<u8>,
     inbox: Receiver<Message>,
     post: Post,
 }
@@ -133,6 +136,7 @@ impl NodeDriver {
             stopped: false,
             actions: Actions::default(),
             news: Vec::new(),
+            kept: Vec::new(),
             inbox,
             post: Post {
                 sender,
@@ -144,7 +148,11 @@ impl NodeDriver {
 
     /// Prepares the environment on the reactor's thread; workers start when it is done.
     pub fn start(&mut self, options: SpawnOptions) -> std::io::Result<()> {
-        self.engine = Some(Engine::new(options.engine()));
+        let mut engine = Engine::new(options.engine());
+        if let Some(policies) = &options.policies {
+            engine.set_policies(&policies.engine());
+        }
+        self.engine = Some(engine);
         let post = self.post.clone();
         let task = Reactor::global()?.handle().spawn(async move {
             let progress_post = post.clone();
@@ -167,6 +175,15 @@ impl NodeDriver {
             match item {
                 Item::Call(call) => engine.submit(now, &call, actions),
                 Item::Nested(call, nested) => engine.submit_nested(now, &call, nested, actions),
+                Item::Guarded(call, nested, policies) => {
+                    if !engine.has_policies() {
+                        engine.set_policies(&without_defaults());
+                    }
+                    // The facade's own text: it is what it writes.
+                    let policies: CallPolicies =
+                        serde_json::from_slice(policies).unwrap_or_default();
+                    engine.submit_guarded(now, &call, nested, &policies.engine(), actions);
+                }
                 Item::Answer { worker, frame } => engine.answer(worker, frame, actions),
             }
         }
@@ -237,6 +254,27 @@ impl NodeDriver {
     /// Whether [`NodeDriver::take_news`] has something.
     pub fn has_news(&self) -> bool {
         !self.news.is_empty()
+    }
+
+    /// Whether [`NodeDriver::take_kept`] has something.
+    pub fn has_kept(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    /// Calls answered by kept replies: each its id (`u32`), the length of the payload (`u32`) and the
+    /// payload.
+    pub fn take_kept(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.kept)
+    }
+
+    /// Closes circuit breakers: that of a handler, or all.
+    pub fn reset_breaker(&mut self, handler: Option<&str>) {
+        self.with_engine(|engine, now, actions| engine.reset_breaker(now, handler, actions));
+    }
+
+    /// Forgets kept replies: those of a handler, or all.
+    pub fn clear_cache(&mut self, handler: Option<&str>) {
+        self.with_engine(|engine, _, _| engine.clear_cache(handler));
     }
 
     /// What the facade should know, in order.
@@ -412,6 +450,9 @@ impl NodeDriver {
     /// Does what the engine asks for. What it leads to may ask for more.
     fn carry_out(&mut self, now: Time) {
         loop {
+            if let Some(engine) = &mut self.engine {
+                engine.review(now, &mut self.actions);
+            }
             let commands = std::mem::take(&mut self.actions.commands);
             let dirty = std::mem::take(&mut self.actions.dirty);
             if commands.is_empty() && dirty.is_empty() {
@@ -430,6 +471,12 @@ impl NodeDriver {
             } else {
                 self.news.push(json(&event));
             }
+        }
+        for Kept { call, reply } in self.actions.kept.drain(..) {
+            self.kept.extend(call.0.to_le_bytes());
+            let length = u32::try_from(reply.len()).unwrap_or(u32::MAX);
+            self.kept.extend(length.to_le_bytes());
+            self.kept.extend_from_slice(&reply);
         }
         self.report_stopped();
     }

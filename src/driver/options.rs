@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::driver::policies::Policies;
 use crate::engine::Config;
 use crate::policy::backoff::Backoff;
 use crate::policy::restart::RestartPolicy;
@@ -34,6 +35,7 @@ pub struct SpawnOptions {
     pub queue_max_given: bool,
     pub queue_timeout_ms: Option<f64>,
     pub restart: Option<Restart>,
+    pub policies: Option<Policies>,
     pub heartbeat_ms: Option<f64>,
     pub frame_limit: u32,
     pub depth_limit: u32,

@@ -1,9 +1,11 @@
 //! What the engine asks its driver to do, and what it tells the facade.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::error::Failure;
+use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
 
 /// Everything that one input led to. The driver carries it out and clears it.
@@ -11,6 +13,8 @@ use crate::ids::{CallId, WorkerId};
 pub struct Actions {
     /// Calls answered by bytes of the chunk that was handed in.
     pub settled: Vec<Settled>,
+    /// Calls answered by a reply that was kept.
+    pub kept: Vec<Kept>,
     /// What the facade is told, in order.
     pub events: Vec<Event>,
     /// What the driver does, in order.
@@ -23,10 +27,20 @@ impl Actions {
     /// Forgets all of it, keeping the memory.
     pub fn clear(&mut self) {
         self.settled.clear();
+        self.kept.clear();
         self.events.clear();
         self.commands.clear();
         self.dirty.clear();
     }
+}
+
+/// A call that is answered by the reply to an earlier one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The call.
+    pub call: CallId,
+    /// The payload of the reply.
+    pub reply: Arc<[u8]>,
 }
 
 /// A call that a worker answered, in whole or in part; or something about a callback.
@@ -170,6 +184,34 @@ pub enum Event {
     /// A worker started after all.
     #[serde(rename = "healthy")]
     Healthy,
+    /// A circuit breaker went into another state.
+    #[serde(rename = "breaker")]
+    Breaker {
+        /// Whose it is.
+        handler: String,
+        /// `closed`, `open` or `half-open`.
+        state: &'static str,
+        /// The state before.
+        previous: &'static str,
+        /// The count of failures that led to it.
+        failures: u32,
+        /// Milliseconds until a call may go.
+        retry_after: u64,
+    },
+    /// An attempt failed and is made again.
+    #[serde(rename = "retry")]
+    Retry {
+        /// The call.
+        call_id: CallId,
+        /// What was called.
+        handler: String,
+        /// The number of the next attempt, the first being 1.
+        attempt: u32,
+        /// Milliseconds until then.
+        delay: u64,
+        /// How the last one failed.
+        code: ErrorCode,
+    },
     /// Something was printed or logged.
     #[serde(rename = "log")]
     Log {

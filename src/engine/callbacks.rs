@@ -97,6 +97,20 @@ impl Engine {
         nested: Nested,
         actions: &mut Actions,
     ) {
+        if self.policies.is_some() && self.guard(now, call, Some(nested), None, actions) {
+            return;
+        }
+        self.submit_nested_plain(now, call, nested, actions);
+    }
+
+    /// The same without policies, or an attempt at one with.
+    pub(super) fn submit_nested_plain(
+        &mut self,
+        now: Time,
+        call: &Submission<'_>,
+        nested: Nested,
+        actions: &mut Actions,
+    ) {
         let Nested { worker, callback } = nested;
         let elsewhere = call.options.worker.is_some_and(|wanted| wanted != worker);
         let waits = self.workers.get(&worker).is_some_and(|worker| {
@@ -112,7 +126,7 @@ impl Engine {
                 frame: &frame,
                 ..*call
             };
-            self.submit(now, &call, actions);
+            self.submit_plain(now, &call, actions);
         }
     }
 }

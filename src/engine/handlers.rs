@@ -3,7 +3,10 @@
 //! The facade numbers handlers by this table, which only grows; each worker numbers its own. So a
 //! worker that runs newer code than its neighbours is still called right.
 
+use std::time::Duration;
+
 use rustc_hash::FxHashMap;
+use serde_json::{Map, Value};
 
 use crate::protocol::header::DEFAULT_HANDLER;
 use crate::protocol::message::Hello;
@@ -13,6 +16,21 @@ use crate::protocol::message::Hello;
 pub(super) struct Handlers {
     names: Vec<String>,
     numbers: FxHashMap<String, u16>,
+    /// What the newest worker says of each, by number.
+    about: Vec<About>,
+    /// The default handler of the newest worker.
+    default: Option<u16>,
+    /// Some handler has said that it is idempotent.
+    has_idempotent: bool,
+}
+
+/// What a handler says of itself that policies look at.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct About {
+    /// It may run again where it may have run already.
+    pub(super) idempotent: bool,
+    /// How long it may take.
+    pub(super) timeout: Option<Duration>,
 }
 
 /// One worker's numbers.
@@ -35,7 +53,14 @@ impl Handlers {
             else {
                 continue;
             };
+            if hello.default == Some(theirs) {
+                self.default = Some(ours);
+            }
             let ours = usize::from(ours);
+            if let Some(about) = self.about.get_mut(ours) {
+                *about = About::of(&handler.about);
+                self.has_idempotent |= about.idempotent;
+            }
             if numbering.numbers.len() <= ours {
                 numbering.numbers.resize(ours + 1, None);
             }
@@ -54,6 +79,7 @@ impl Handlers {
             .ok()
             .filter(|n| *n != DEFAULT_HANDLER)?;
         self.names.push(name.to_owned());
+        self.about.push(About::default());
         self.numbers.insert(name.to_owned(), number);
         Some(number)
     }
@@ -63,9 +89,45 @@ impl Handlers {
         &self.names
     }
 
+    /// What a handler says of itself.
+    pub(super) fn about(&self, number: u16) -> About {
+        let about = self.about.get(usize::from(number));
+        about.copied().unwrap_or_default()
+    }
+
+    /// Whether a handler says that it may run again; costs nothing where none says so.
+    pub(super) fn is_idempotent(&self, number: u16) -> bool {
+        self.has_idempotent && self.about(self.resolve(number)).idempotent
+    }
+
+    /// The number of a handler, also where it is called as the default one.
+    pub(super) fn resolve(&self, number: u16) -> u16 {
+        match self.default {
+            Some(default) if number == DEFAULT_HANDLER => default,
+            _ => number,
+        }
+    }
+
+    /// The name behind a number as users see it.
+    pub(super) fn shown(&self, number: u16) -> String {
+        self.name(number).unwrap_or("(default)").to_owned()
+    }
+
     /// The name behind a number.
     pub(super) fn name(&self, number: u16) -> Option<&str> {
         self.names.get(usize::from(number)).map(String::as_str)
+    }
+}
+
+impl About {
+    fn of(about: &Map<String, Value>) -> Self {
+        let ms = about.get("timeout").and_then(Value::as_f64);
+        Self {
+            idempotent: about.get("idempotent").and_then(Value::as_bool) == Some(true),
+            timeout: ms
+                .filter(|ms| *ms > 0.0)
+                .and_then(|ms| Duration::try_from_secs_f64(ms / 1e3).ok()),
+        }
     }
 }
 

@@ -19,6 +19,20 @@ const KEEP: usize = 64 * 1024;
 impl Engine {
     /// A call. It goes to a worker at once or waits in the queue, or fails.
     pub fn submit(&mut self, now: Time, call: &Submission<'_>, actions: &mut Actions) {
+        if self.policies.is_some() && self.guard(now, call, None, None, actions) {
+            return;
+        }
+        if self.handlers.is_idempotent(call.handler) {
+            let mut call = *call;
+            call.options.idempotent = true;
+            self.submit_plain(now, &call, actions);
+            return;
+        }
+        self.submit_plain(now, call, actions);
+    }
+
+    /// A call without policies, or an attempt at one with.
+    pub(super) fn submit_plain(&mut self, now: Time, call: &Submission<'_>, actions: &mut Actions) {
         let worker = match call.options.worker {
             None => self.placement.pick(),
             Some(id) => self
@@ -246,6 +260,11 @@ impl Engine {
 
     /// The consumer of a stream can take so many more items.
     pub fn grant(&mut self, id: CallId, items: u32, actions: &mut Actions) {
+        let id = if self.policies.is_some() {
+            self.granted_attempt(id)
+        } else {
+            id
+        };
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -265,6 +284,14 @@ impl Engine {
 
     /// The caller does not want the call any more and has been told so: it settles without a word.
     pub fn cancel(&mut self, now: Time, id: CallId, actions: &mut Actions) {
+        if self.policies.is_some() && self.cancel_guarded(now, id, actions) {
+            return;
+        }
+        self.abandon(now, id, actions);
+    }
+
+    /// Nobody waits for a call, or for an attempt, any more.
+    pub(super) fn abandon(&mut self, now: Time, id: CallId, actions: &mut Actions) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::engine::Engine;
+use crate::engine::policies::PolicyStats;
 use crate::engine::stats::Durations;
 use crate::engine::worker::Worker;
 use crate::ids::WorkerId;
@@ -66,6 +67,9 @@ pub struct Stats {
     pub durations: Durations,
     /// `idle`, `starting`, `ready`, `unhealthy` or `stopping`.
     pub status: &'static str,
+    /// What the policies have counted; absent without any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policies: Option<PolicyStats>,
     /// Each worker that is not gone.
     pub workers: Vec<WorkerStats>,
 }
@@ -165,6 +169,7 @@ impl Engine {
                 Phase::Unhealthy(_) => "unhealthy",
                 Phase::Stopping => "stopping",
             },
+            policies: self.policy_stats(now),
             workers,
         }
     }

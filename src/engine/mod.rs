@@ -14,6 +14,7 @@
 //! | [`Engine::control`] | `control.rs` |
 //! | [`Engine::inspected`] | `begun.rs` |
 //! | [`Engine::start`], [`Engine::exited`], [`Engine::closed`], [`Engine::tick`], [`Engine::stop`] | `supervise.rs` |
+//! | [`Engine::submit_guarded`], [`Engine::review`] | `policies/` |
 //! | [`Engine::stats`], [`Engine::holdings`] | `introspect.rs` |
 //!
 //! Invariants: a call settles exactly once; a worker that can take a call and a call that it may
@@ -29,6 +30,7 @@ mod handlers;
 mod intake;
 mod introspect;
 mod placement;
+mod policies;
 mod queue;
 mod replies;
 mod stats;
@@ -41,9 +43,13 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
-pub use crate::engine::action::{Actions, Command, Event, Settled, SettledKind};
+pub use crate::engine::action::{Actions, Command, Event, Kept, Settled, SettledKind};
 pub use crate::engine::call::{CallOptions, Nested, Submission};
 pub use crate::engine::introspect::{Holdings, Load, Stats, WorkerInfo, WorkerStats};
+pub use crate::engine::policies::{
+    BreakerStats, BulkheadStats, CacheStats, HedgeStats, Overrides, PolicyConfig, PolicyHoldings,
+    PolicySet, PolicyStats, RetryStats,
+};
 pub use crate::engine::replies::Received;
 pub use crate::engine::stats::Durations;
 pub use crate::engine::worker::Exit;
@@ -51,6 +57,7 @@ pub use crate::engine::worker::Exit;
 use crate::engine::call::Call;
 use crate::engine::handlers::Handlers;
 use crate::engine::placement::Placement;
+use crate::engine::policies::Policies;
 use crate::engine::queue::Queue;
 use crate::engine::stats::Counters;
 use crate::engine::timers::Timers;
@@ -135,6 +142,8 @@ pub struct Engine {
     next_sequence: u64,
     next_worker: u32,
     queue_max: Option<usize>,
+    /// `None` until there are any.
+    policies: Option<Box<Policies>>,
 }
 
 impl Engine {
@@ -156,6 +165,7 @@ impl Engine {
             past: Counters::default(),
             next_sequence: 0,
             next_worker: 0,
+            policies: None,
         }
     }
 

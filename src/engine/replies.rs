@@ -71,7 +71,7 @@ impl Engine {
             worker.window.replied(replies, now);
             Self::place(&mut self.placement, worker);
         }
-        match outcome {
+        let received = match outcome {
             Ok(need) => {
                 self.fill(now, id, actions);
                 Received { consumed: at, need }
@@ -81,7 +81,11 @@ impl Engine {
                 self.kill(now, id, cause, actions);
                 all
             }
+        };
+        if self.policies.is_some() {
+            self.review_answers(now, bytes, actions);
         }
+        received
     }
 
     /// The frame at `at`, if it is whole.

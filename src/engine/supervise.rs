@@ -299,10 +299,21 @@ impl Engine {
                 }
             }
         }
+        if self.policies.is_some() {
+            self.tick_policies(now, actions);
+        }
     }
 
     /// When [`Engine::tick`] is next due.
     pub fn next_wake(&mut self) -> Option<Time> {
+        let Some(policies) = &mut self.policies else {
+            return self.next_timer();
+        };
+        let due = policies.next_wake();
+        [due, self.next_timer()].into_iter().flatten().min()
+    }
+
+    fn next_timer(&mut self) -> Option<Time> {
         let (calls, workers) = (&self.calls, &self.workers);
         let restarts = self.restarts_pending;
         self.timers.next(|timer| match timer {
@@ -351,7 +362,7 @@ impl Engine {
             }
         }
         actions.events.push(Event::Failed { id, failure });
-        self.cancel(now, id, actions);
+        self.abandon(now, id, actions);
     }
 
     fn start_is_late(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {

@@ -26,15 +26,24 @@ pub(super) enum Timer {
 }
 
 /// The pending timers, earliest first.
-#[derive(Debug, Default)]
-pub(super) struct Timers {
-    heap: BinaryHeap<Reverse<(Time, Timer)>>,
+#[derive(Debug)]
+pub(super) struct Timers<What = Timer> {
+    heap: BinaryHeap<Reverse<(Time, What)>>,
     /// How many there are after the last sweep.
     swept: usize,
 }
 
-impl Timers {
-    pub(super) fn set(&mut self, at: Time, timer: Timer) {
+impl<What: Ord> Default for Timers<What> {
+    fn default() -> Self {
+        Self {
+            heap: BinaryHeap::new(),
+            swept: 0,
+        }
+    }
+}
+
+impl<What: Ord> Timers<What> {
+    pub(super) fn set(&mut self, at: Time, timer: What) {
         self.heap.push(Reverse((at, timer)));
     }
 
@@ -44,7 +53,7 @@ impl Timers {
     }
 
     /// The next timer that is due.
-    pub(super) fn due(&mut self, now: Time) -> Option<Timer> {
+    pub(super) fn due(&mut self, now: Time) -> Option<What> {
         let Reverse((at, _)) = self.heap.peek()?;
         if *at > now {
             return None;
@@ -54,7 +63,7 @@ impl Timers {
 
     /// When the next one is due. Drops those at the front that `is_live` does not want, and all
     /// such when there may be more of them than of others.
-    pub(super) fn next(&mut self, is_live: impl Fn(&Timer) -> bool) -> Option<Time> {
+    pub(super) fn next(&mut self, is_live: impl Fn(&What) -> bool) -> Option<Time> {
         if self.heap.len() > 2 * self.swept + 64 {
             self.heap.retain(|Reverse((_, timer))| is_live(timer));
             self.swept = self.heap.len();

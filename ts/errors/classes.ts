@@ -75,6 +75,22 @@ export class CircuitOpenError extends SynapseError {
   }
 }
 
+/** As many calls of the handler have been made as the option `rateLimit` allows. */
+export class RateLimitedError extends SynapseError {
+  declare readonly code: 'RATE_LIMITED';
+  /** How long until a call is let through again, in ms. */
+  declare readonly retryAfter?: number;
+
+  static {
+    identify(RateLimitedError, 'RateLimitedError');
+  }
+
+  constructor(message: string, fields: Given<Pick<RateLimitedError, 'retryAfter'>> = {}) {
+    super('RATE_LIMITED', message, fields);
+    setGiven(this, { retryAfter: fields.retryAfter });
+  }
+}
+
 /** No handler has that name. */
 export class HandlerNotFoundError extends SynapseError {
   declare readonly code: 'HANDLER_NOT_FOUND';

@@ -7,6 +7,7 @@ export const CODES = {
   WORKER_EXITED: 'WorkerExitedError',
   QUEUE_FULL: 'QueueFullError',
   CIRCUIT_OPEN: 'CircuitOpenError',
+  RATE_LIMITED: 'RateLimitedError',
   HANDLER_NOT_FOUND: 'HandlerNotFoundError',
   VALIDATION: 'ValidationError',
   ENCODE: 'EncodeError',
@@ -59,6 +60,7 @@ export const CATEGORIES: Readonly<Record<ErrorClass, ErrorCategory>> = {
   WorkerExitedError: 'worker',
   QueueFullError: 'pool',
   CircuitOpenError: 'pool',
+  RateLimitedError: 'pool',
   HandlerNotFoundError: 'validation',
   ValidationError: 'validation',
   EncodeError: 'validation',
@@ -75,6 +77,7 @@ export const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'WORKER_EXITED',
   'QUEUE_FULL',
   'CIRCUIT_OPEN',
+  'RATE_LIMITED',
 ]);
 
 /** Whether a text is one of the codes. */

@@ -25,6 +25,7 @@ export {
   HubError,
   ProtocolError,
   QueueFullError,
+  RateLimitedError,
   SpawnError,
   TimeoutError,
   ValidationError,

@@ -11,6 +11,7 @@ import {
   HubError,
   ProtocolError,
   QueueFullError,
+  RateLimitedError,
   SpawnError,
   TimeoutError,
   ValidationError,
@@ -82,6 +83,10 @@ export const MAKERS: Readonly<Record<ErrorCode, Maker>> = {
   CIRCUIT_OPEN: (message, reader, complete) => {
     const retryAfter = reader.number('retryAfter');
     return new CircuitOpenError(message, complete({ retryAfter }));
+  },
+  RATE_LIMITED: (message, reader, complete) => {
+    const retryAfter = reader.number('retryAfter');
+    return new RateLimitedError(message, complete({ retryAfter }));
   },
   HANDLER_NOT_FOUND: (message, reader, complete) => {
     const available = reader.texts('available');

@@ -1,14 +1,17 @@
 /** The options of one call. */
 
-import { type CacheOption, normalizeCache } from './cache.js';
+import type { CacheOption } from './cache.js';
 import type { FallbackOption } from './fallback.js';
+import type { HedgeOption } from './hedge.js';
 import { type IdempotentOption, normalizeIdempotent } from './idempotent.js';
 import type { IdleTimeoutOption } from './idleTimeout.js';
+import { InvalidOptionError } from './invalid.js';
 import { type MetadataOption, normalizeMetadata } from './metadata.js';
 import { knownNames } from './names.js';
 import { normalizeParseJson } from './parseJson.js';
+import { callPolicies } from './policies.js';
 import { normalizePriority, type PriorityOption } from './priority.js';
-import { normalizeRetry, type RetryOption } from './retry.js';
+import type { RetryOption } from './retry.js';
 import { normalizeSession, type SessionOption } from './session.js';
 import { normalizeSignal, type SignalOption } from './signal.js';
 import { normalizeTimeout, type TimeoutOption } from './timeout.js';
@@ -26,6 +29,7 @@ export interface CallOptions {
   readonly retry?: RetryOption | undefined;
   readonly fallback?: FallbackOption | undefined;
   readonly cache?: CacheOption | undefined;
+  readonly hedge?: HedgeOption | undefined;
   readonly metadata?: MetadataOption | undefined;
 }
 
@@ -44,6 +48,8 @@ export interface NormalizedCallOptions {
   readonly worker: number;
   readonly idempotent: boolean;
   readonly metadata: MetadataOption | undefined;
+  /** What the call says of policies, as the engine reads it. */
+  readonly policies: string | undefined;
 }
 
 /** `parseJson` belongs to `call` alone, which reads it itself. */
@@ -57,6 +63,7 @@ const NAMES: readonly (keyof CallOptions | 'parseJson')[] = [
   'retry',
   'fallback',
   'cache',
+  'hedge',
   'metadata',
   'parseJson',
 ];
@@ -68,7 +75,21 @@ const DEFAULTS: NormalizedCallOptions = Object.freeze({
   worker: 0,
   idempotent: false,
   metadata: undefined,
+  policies: undefined,
 });
+
+/**
+ * Refuses what makes no sense for a stream: what its consumer has seen can be neither kept nor taken
+ * back.
+ *
+ * @throws InvalidOptionError that names the option
+ */
+export function checkStreamOptions({ fallback, cache, hedge }: CallOptions): void {
+  const asked = { fallback: fallback !== undefined, cache: Boolean(cache), hedge: Boolean(hedge) };
+  for (const [name, isAsked] of Object.entries(asked)) {
+    if (isAsked) throw new InvalidOptionError(`option "${name}" does not apply to streams`);
+  }
+}
 
 /**
  * Checks the options of a call. Without options and without a default timeout it answers the same
@@ -87,8 +108,6 @@ export function normalizeCallOptions(
   }
   const given = knownNames('', options, NAMES);
   normalizeSession(given['session']);
-  normalizeRetry(given['retry']);
-  normalizeCache(given['cache']);
   normalizeParseJson(given['parseJson']);
   const timeout = normalizeTimeout(given['timeout']);
   const normalized = Object.freeze({
@@ -98,6 +117,7 @@ export function normalizeCallOptions(
     worker: normalizeWorker(given['worker']),
     idempotent: normalizeIdempotent(given['idempotent']),
     metadata: normalizeMetadata(given['metadata']),
+    policies: callPolicies(options.retry, options.cache, options.hedge),
   });
   refuseUnsupported(UNSUPPORTED_CALL, options);
   return normalized;

@@ -1,14 +1,19 @@
 /** The options: public types, and what makes checked records of them. */
 
 export type { BackoffOption } from './backoff.js';
-export type { CacheOption } from './cache.js';
+export type { BreakerOption, BreakerPolicy } from './breaker.js';
+export type { BulkheadOption, BulkheadPolicy } from './bulkhead.js';
+export type { CacheOption, CachePolicy } from './cache.js';
 export {
   type CallOptions,
+  checkStreamOptions,
   type NormalizedCallOptions,
   normalizeCallOptions,
   type StreamOptions,
 } from './call.js';
 export { normalizeDirectory } from './directory.js';
+export type { FallbackContext, FallbackOption } from './fallback.js';
+export type { HedgeOption, HedgePolicy } from './hedge.js';
 export { normalizeIdleTimeout } from './idleTimeout.js';
 export { InvalidOptionError, OptionRangeError } from './invalid.js';
 export type { LimitsOption } from './limits.js';
@@ -17,6 +22,7 @@ export type { NativeConfig } from './native.js';
 export type { OnProgressOption, SetupProgress } from './onProgress.js';
 export { type ManagedPython, normalizePython, type PythonOption } from './python.js';
 export type { QueueOption } from './queue.js';
+export type { RateLimitOption, RateLimitPolicy } from './rateLimit.js';
 export type { RecycleOption } from './recycle.js';
 export type { RestartOption, RestartPolicy } from './restart.js';
 export type { RetryOption, RetryPolicy } from './retry.js';

@@ -3,6 +3,7 @@
 import type { InstallerOption } from './installer.js';
 import type { ModeOption } from './mode.js';
 import type { OutputOption } from './output.js';
+import type { Policies } from './policies.js';
 import type { ProtocolOption } from './protocol.js';
 import type { Restart } from './restart.js';
 
@@ -27,6 +28,8 @@ export interface NativeConfig {
   readonly queueMaxGiven: boolean;
   readonly queueTimeoutMs: number | null;
   readonly restart: Restart | null;
+  /** Null for none. */
+  readonly policies: Policies | null;
   readonly heartbeatMs: number | null;
   /** In bytes. */
   readonly frameLimit: number;

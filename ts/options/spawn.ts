@@ -2,6 +2,7 @@
 
 import { type AdaptiveTimeoutOption, normalizeAdaptiveTimeout } from './adaptiveTimeout.js';
 import { type BreakerOption, normalizeBreaker } from './breaker.js';
+import { type BulkheadOption, normalizeBulkhead } from './bulkhead.js';
 import { type CacheOption, normalizeCache } from './cache.js';
 import { isPlain } from './checks.js';
 import { type ConcurrencyOption, normalizeConcurrency } from './concurrency.js';
@@ -10,6 +11,7 @@ import { type EnvOption, normalizeEnv } from './env.js';
 import type { FallbackOption } from './fallback.js';
 import { type GraceOption, normalizeGraceMs } from './graceMs.js';
 import { type HeartbeatOption, normalizeHeartbeat } from './heartbeat.js';
+import { type HedgeOption, normalizeHedge } from './hedge.js';
 import { type InheritEnvOption, normalizeInheritEnv } from './inheritEnv.js';
 import { type InstallerOption, normalizeInstaller } from './installer.js';
 import { type LimitsOption, normalizeLimits } from './limits.js';
@@ -19,10 +21,12 @@ import type { NativeConfig } from './native.js';
 import { normalizeOffline, type OfflineOption } from './offline.js';
 import { normalizeOnProgress, type OnProgressOption } from './onProgress.js';
 import { normalizeOutput, type OutputOption } from './output.js';
+import { joinPolicies } from './policies.js';
 import { normalizeProtocol, type ProtocolOption } from './protocol.js';
 import { normalizePython, type PythonOption } from './python.js';
 import { normalizePythonPath, type PythonPathOption } from './pythonPath.js';
 import { normalizeQueue, type QueueOption } from './queue.js';
+import { normalizeRateLimit, type RateLimitOption } from './rateLimit.js';
 import { normalizeRecycle, type RecycleOption } from './recycle.js';
 import { normalizeRequirements, type RequirementsOption } from './requirements.js';
 import { normalizeRestart, type RestartOption } from './restart.js';
@@ -51,6 +55,9 @@ export interface SpawnOptions {
   readonly adaptiveTimeout?: AdaptiveTimeoutOption | undefined;
   readonly cache?: CacheOption | undefined;
   readonly fallback?: FallbackOption | undefined;
+  readonly bulkhead?: BulkheadOption | undefined;
+  readonly rateLimit?: RateLimitOption | undefined;
+  readonly hedge?: HedgeOption | undefined;
   readonly python?: PythonOption | undefined;
   readonly pythonPath?: PythonPathOption | undefined;
   readonly installer?: InstallerOption | undefined;
@@ -94,6 +101,9 @@ const CHECKS = {
   adaptiveTimeout: normalizeAdaptiveTimeout,
   cache: normalizeCache,
   fallback: (value: unknown) => value,
+  bulkhead: normalizeBulkhead,
+  rateLimit: normalizeRateLimit,
+  hedge: normalizeHedge,
   python: normalizePython,
   pythonPath: normalizePythonPath,
   installer: normalizeInstaller,
@@ -144,6 +154,15 @@ export function normalizeSpawnOptions(
     queueMaxGiven: all.queue.maxGiven,
     queueTimeoutMs: all.queue.timeoutMs,
     restart: all.restart,
+    policies: joinPolicies({
+      retry: all.retry,
+      breaker: all.breaker,
+      adaptiveTimeout: all.adaptiveTimeout,
+      cache: all.cache,
+      bulkhead: all.bulkhead,
+      rateLimit: all.rateLimit,
+      hedge: all.hedge,
+    }),
     heartbeatMs: all.heartbeat?.intervalMs ?? null,
     frameLimit: all.limits.frame,
     depthLimit: all.limits.depth,
@@ -200,7 +219,9 @@ function merge(
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
     const before = merged[name];
-    merged[name] = isPlain(before) && isPlain(value) ? merge(before, value) : value;
+    // A fallback is a value of the user's: two of them are not one.
+    const isJoined = name !== 'fallback' && isPlain(before) && isPlain(value);
+    merged[name] = isJoined ? merge(before, value) : value;
   }
   return merged;
 }

@@ -23,19 +23,11 @@ export const UNSUPPORTED_SPAWN: Table<SpawnOptions> = {
   'limits.memory': ({ limits }) => limits?.memory !== undefined,
   'limits.cpu': ({ limits }) => limits?.cpu !== undefined,
   'limits.files': ({ limits }) => limits?.files !== undefined,
-  retry: ({ retry = 0 }) => retry !== 0,
-  breaker: ({ breaker = false }) => breaker !== false,
-  adaptiveTimeout: ({ adaptiveTimeout = false }) => adaptiveTimeout !== false,
-  cache: ({ cache = false }) => cache !== false,
-  fallback: ({ fallback }) => fallback !== undefined,
 };
 
 /** Options of a call. */
 export const UNSUPPORTED_CALL: Table<CallOptions> = {
   session: ({ session }) => session !== undefined,
-  retry: ({ retry = 0 }) => retry !== 0,
-  fallback: ({ fallback }) => fallback !== undefined,
-  cache: ({ cache = false }) => cache !== false,
 };
 
 /** @throws InvalidOptionError that names the first option that asks for what cannot be done */

@@ -29,6 +29,10 @@ export const OPTIONS_LENGTH = 24;
  * the call is made.
  */
 export const KIND_WORKER = 0xf1;
+/**
+ * What the call that follows says of policies, as JSON. Between facade and engine only.
+ */
+export const KIND_POLICIES = 0xf2;
 /** Options flag: the call may be run again if a worker dies with it. */
 export const OPTION_IDEMPOTENT = 1;
 

@@ -20,6 +20,8 @@ export const ENTRY = 4;
 
 /** Flag: events wait to be taken. */
 export const HAS_EVENTS = 1;
+/** Flag: kept replies wait to be taken. */
+export const HAS_KEPT = 2;
 
 /** Kind: a result. */
 export const RESPONSE = 0;

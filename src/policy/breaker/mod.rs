@@ -152,6 +152,11 @@ impl Breaker {
         }
     }
 
+    /// The state that it was last put into: an open one stays open until a call asks.
+    pub fn entered(&self) -> State {
+        self.state
+    }
+
     /// Its policy.
     pub fn policy(&self) -> &BreakerPolicy {
         &self.policy

@@ -602,7 +602,9 @@ impl Ledger {
             | Event::WorkerReady { .. }
             | Event::Log { .. }
             | Event::Heartbeat { .. }
-            | Event::Placed { .. } => {}
+            | Event::Placed { .. }
+            | Event::Breaker { .. }
+            | Event::Retry { .. } => {}
         }
         Ok(())
     }

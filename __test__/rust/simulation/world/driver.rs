@@ -185,5 +185,7 @@ fn name_of(event: &Event) -> &'static str {
         Event::Log { .. } => "log",
         Event::Heartbeat { .. } => "heartbeat",
         Event::Placed { .. } => "placed",
+        Event::Breaker { .. } => "breaker",
+        Event::Retry { .. } => "retry",
     }
 }
