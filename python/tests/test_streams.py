@@ -5,10 +5,24 @@ from __future__ import annotations
 import pytest
 
 SOURCE = """
-import time
+import os, time
 from synapse import handler
+from synapse._worker import output
 
 closed = []
+written = []
+
+def counting(function):
+    def count(*args):
+        written.append(None)
+        return function(*args)
+    return count
+
+output.write = counting(output.write)
+os.write, os.writev = counting(os.write), counting(os.writev)
+
+@handler
+def writes(_): return len(written)
 
 @handler
 def numbers(count):
@@ -37,6 +51,16 @@ def stuck(_):
         closed.append("stuck")
 
 @handler
+def pauses(_):
+    try:
+        for number in range(20):
+            yield number
+        while True:
+            time.sleep(0.01)
+    finally:
+        closed.append("pauses")
+
+@handler
 def fails(_):
     yield 1
     raise KeyError("no more")
@@ -56,9 +80,9 @@ ASYNC = """
 import asyncio
 """ + SOURCE.replace("def numbers", "async def numbers").replace(
     "def ticks", "async def ticks"
-).replace("def stuck", "async def stuck").replace("def fails", "async def fails").replace(
-    "def odd", "async def odd"
-).replace("time.sleep", "await asyncio.sleep")
+).replace("def stuck", "async def stuck").replace("def pauses", "async def pauses").replace(
+    "def fails", "async def fails"
+).replace("def odd", "async def odd").replace("time.sleep", "await asyncio.sleep")
 
 
 @pytest.fixture(params=["serial", "threads", "async", "serial async", "async sync"])
@@ -101,6 +125,22 @@ def test_a_slow_stream_is_seen_item_by_item(worker):
     worker.cancel(call)
     assert worker.receive().kind == "error"
     assert worker.call("was_closed") == ["stuck"]
+
+
+def test_no_item_is_kept_back_for_one_that_does_not_come(worker):
+    call = stream(worker, "pauses", credit=100)
+    assert [worker.receive().value for _ in range(20)] == list(range(20))
+    worker.cancel(call)
+    assert worker.receive().kind == "error"
+    assert worker.call("was_closed") == ["pauses"]
+
+
+def test_items_that_come_fast_are_written_together(worker):
+    """Each write costs as much as making several items."""
+    stream(worker, "numbers", 2_000, credit=2_001)
+    while worker.receive().kind != "end":
+        pass
+    assert 0 < worker.call("writes") < 500
 
 
 def test_cancel_while_it_waits_for_credit_closes_the_generator(worker):

@@ -12,6 +12,7 @@ from synapse._protocol.header import CALLBACK_ID, CREDIT, REQUEST
 from synapse._registry import ASYNC_GENERATOR, COROUTINE
 from synapse._worker.calls import Calls, Request
 from synapse._worker.hooks import Hooks
+from synapse._worker.outflow import Outflow
 from synapse._worker.pool import Pool, current
 from synapse._worker.reader import FrameReader
 from synapse._worker.state import STOP, Worker
@@ -38,6 +39,13 @@ class AsyncWindow:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def take_now(self) -> bool:
+        """Whether an item may be sent, without waiting. It counts as sent then."""
+        if self._credit <= 0:
+            return False
+        self._credit -= 1
+        return True
+
     async def take(self) -> None:
         """Waits until an item may be sent."""
         while self._credit <= 0:
@@ -52,6 +60,7 @@ class Asynchronous:
     def __init__(self, worker: Worker, calls: Calls, watchdog: Watchdog, hooks: Hooks) -> None:
         self._worker = worker
         self._calls = calls
+        self._watchdog = watchdog
         self._loop = hooks.loop
         concurrency = worker.config.concurrency
         #: The host limits calls at once in total; this limits each of the two kinds.
@@ -175,21 +184,25 @@ class Asynchronous:
 
     async def _stream(self, call: int, result: Any) -> None:
         window = self._windows[call]
+        outflow = Outflow(self._worker, self._calls, self._watchdog, call)
         if hasattr(result, "__await__"):
             result = await result
         if not hasattr(result, "__anext__"):
             await window.take()
-            self._reply((self._calls.item(call, result),))
+            outflow.send(result)
+            self._flush_with_turn()
             return
         try:
             while True:
-                await window.take()
+                if not window.take_now():
+                    await window.take()
                 try:
                     item = await result.__anext__()
                 except StopAsyncIteration:
                     return
-                self._worker.emit_held()
-                self._reply((self._calls.item(call, item),))
+                outflow.send(item)
+                if not self._flushing:
+                    self._flush_with_turn()
         finally:
             close = getattr(result, "aclose", None)
             if close is not None:
@@ -200,6 +213,10 @@ class Asynchronous:
     def _reply(self, frames: tuple[Any, ...]) -> None:
         """Sends frames together with what else this turn of the loop has to send."""
         self._worker.data.pending += frames
+        self._flush_with_turn()
+
+    def _flush_with_turn(self) -> None:
+        """Has what is pending written before the loop waits."""
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)

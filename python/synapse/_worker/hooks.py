@@ -7,7 +7,7 @@ from synapse._registry import Registry
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import AsyncIterator, Awaitable, Iterator
+    from collections.abc import Awaitable
     from typing import Any
 
 
@@ -46,20 +46,6 @@ class Hooks:
                 task.cancel()
                 loop.run_until_complete(asyncio.wait((task,)))
             raise
-
-    def iterate(self, source: AsyncIterator[Any]) -> Iterator[Any]:
-        """The items of an asynchronous iterator, one by one."""
-        try:
-            while True:
-                try:
-                    item = self.complete(source.__anext__())
-                except StopAsyncIteration:
-                    return
-                yield item
-        finally:
-            close = getattr(source, "aclose", None)
-            if close is not None:
-                self.complete(close())
 
     def start(self) -> None:
         """Runs what `on_start` registered, in that order."""

@@ -9,6 +9,7 @@ from threading import Condition, RLock, Thread, current_thread
 from synapse._cancelled import Cancelled
 from synapse._worker.calls import Calls, Request
 from synapse._worker.hooks import Hooks
+from synapse._worker.outflow import Outflow
 from synapse._worker.runner import Runner
 from synapse._worker.state import Worker
 from synapse._worker.thread_interrupt import ThreadInterrupter
@@ -16,8 +17,10 @@ from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any
+
+    from synapse._worker.runner import Source
 
 #: The call that the current thread or task works for.
 current: ContextVar[Request | None] = ContextVar("synapse_call", default=None)
@@ -28,13 +31,16 @@ class Window:
 
     def __init__(self) -> None:
         self._changed = Condition()
-        self._credit = 0
+        #: Written by whoever reads the channel.
+        self._granted = 0
+        #: Written by the thread that sends.
+        self._taken = 0
         self._closed = False
 
     def grant(self, more: int) -> None:
         """Allows further items."""
         with self._changed:
-            self._credit += more
+            self._granted += more
             self._changed.notify()
 
     def close(self) -> None:
@@ -42,6 +48,13 @@ class Window:
         with self._changed:
             self._closed = True
             self._changed.notify()
+
+    def take_now(self) -> bool:
+        """Whether an item may be sent, without waiting. It counts as sent then."""
+        if self._granted <= self._taken or self._closed:
+            return False
+        self._taken += 1
+        return True
 
     def take(self) -> None:
         """Waits until an item may be sent.
@@ -51,11 +64,11 @@ class Window:
 
         """
         with self._changed:
-            while self._credit <= 0 and not self._closed:
+            while self._granted <= self._taken and not self._closed:
                 self._changed.wait()
             if self._closed:
                 raise Cancelled("the stream was cancelled")
-            self._credit -= 1
+            self._taken += 1
 
 
 class Pool:
@@ -73,7 +86,9 @@ class Pool:
         self._lock = RLock()
         #: Calls that have been submitted and are not over.
         self._open: dict[int, Window] = {}
+        self._watchdog = watchdog
         self._interrupter = ThreadInterrupter(watchdog)
+        watchdog.tasks.append(self._flush)
         worker.checkpoint = self._checkpoint
 
     def __len__(self) -> int:
@@ -194,7 +209,7 @@ class Pool:
             self._worker.journal.begin(request.number)
             result = runner.call(request)
             if request.stream:
-                self._stream(runner, call, runner.items(call, result))
+                self._stream(runner, call, runner.source(call, result))
                 return (calls.end(call),)
             result = runner.value(call, result)
             return (*calls.session(request), *calls.success(call, result))
@@ -203,21 +218,30 @@ class Pool:
         except BaseException as error:
             return (calls.failure(call, error),)
 
-    def _stream(self, runner: Runner, call: int, items: Iterator[Any]) -> None:
-        worker, calls, window = self._worker, self._calls, self._open[call]
+    def _stream(self, runner: Runner, call: int, source: Source) -> None:
+        worker, window = self._worker, self._open[call]
+        outflow = Outflow(worker, self._calls, self._watchdog, call)
+
+        def take(item: Any) -> bool:
+            outflow.send(item)
+            return window.take_now()
+
         try:
-            while True:
-                window.take()
-                try:
-                    item = runner.next(call, items)
-                except StopIteration:
-                    return
-                worker.emit_held()
-                worker.data.send(calls.item(call, item))
+            more = True
+            while more:
+                if not window.take_now():
+                    worker.data.flush()
+                    window.take()
+                more = runner.pass_on(call, source, take)
         finally:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
+            runner.close(source)
+
+    def _flush(self) -> bool:
+        """The watchdog's task: no item waits for one that does not come."""
+        if not self._worker.data.pending:
+            return False
+        self._worker.data.flush()
+        return True
 
     def _checkpoint(self) -> None:
         request = current.get()

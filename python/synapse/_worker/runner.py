@@ -7,9 +7,12 @@ from synapse._worker.hooks import Hooks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from types import CodeType
-    from typing import Any
+    from typing import Any, Union
+
+    #: Where the items of a stream come from.
+    Source = Union[Iterator[Any], AsyncIterator[Any]]
 
 
 class Runner:
@@ -38,16 +41,38 @@ class Runner:
             self._left(request.call)
         return result
 
-    def next(self, call: int, items: Iterator[Any]) -> Any:
-        """The next item; raises StopIteration at the end."""
-        self._running[0] = call
-        try:
-            item = next(items)
-        finally:
-            self._running[0] = 0
-        if self._left is not None:
-            self._left(call)
-        return item
+    def pass_on(self, call: int, source: Any, take: Callable[[Any], bool]) -> bool:
+        """Passes items on as long as `take` answers True; answers whether there may be more."""
+        if hasattr(source, "__anext__"):
+            return bool(self.complete(call, self._pass_on(call, source, take)))
+        running, left = self._running, self._left
+        while True:
+            running[0] = call
+            try:
+                item = next(source)
+            except StopIteration:
+                return False
+            finally:
+                running[0] = 0
+            if left is not None:
+                left(call)
+            if not take(item):
+                return True
+
+    async def _pass_on(
+        self, call: int, source: AsyncIterator[Any], take: Callable[[Any], bool]
+    ) -> bool:
+        """The same in the event loop, which it does not leave between two items."""
+        left = self._left
+        while True:
+            try:
+                item = await source.__anext__()
+            except StopAsyncIteration:
+                return False
+            if left is not None:
+                left(call)
+            if not take(item):
+                return True
 
     def complete(self, call: int, result: Any) -> Any:
         """Awaits what can be awaited."""
@@ -67,23 +92,38 @@ class Runner:
         result = self.complete(call, result)
         if not hasattr(result, "__next__") and not hasattr(result, "__anext__"):
             return result
-        items = self.items(call, result)
-        collected = []
-        while True:
-            try:
-                collected.append(self.next(call, items))
-            except StopIteration:
-                return collected
+        collected: list[Any] = []
 
-    def items(self, call: int, result: Any) -> Iterator[Any]:
+        def take(item: Any) -> bool:
+            collected.append(item)
+            return True
+
+        try:
+            self.pass_on(call, result, take)
+        finally:
+            if hasattr(result, "__anext__"):
+                self.close(result)
+        return collected
+
+    def source(self, call: int, result: Any) -> Source:
         """What a stream is made of; a value that is no iterator is its only item."""
         result = self.complete(call, result)
-        if hasattr(result, "__anext__"):
-            return self._hooks.iterate(result)
-        return result if hasattr(result, "__next__") else iter((result,))
+        if hasattr(result, "__anext__") or hasattr(result, "__next__"):
+            return result  # type: ignore[no-any-return]
+        return iter((result,))
+
+    def close(self, source: Source) -> None:
+        """Ends a source early: its `finally` blocks run. One that is at its end stays so."""
+        close: Callable[[], Any] | None = getattr(source, "aclose", None)
+        if close is not None:
+            self._hooks.complete(close())
+            return
+        close = getattr(source, "close", None)
+        if close is not None:
+            close()
 
 
 def driver_codes() -> set[CodeType]:
     """The code below which the stack is the user's."""
-    functions = (Runner.call, Runner.next, Hooks.complete)
+    functions = (Runner.call, Runner.pass_on, Runner._pass_on, Hooks.complete)
     return {function.__code__ for function in functions}

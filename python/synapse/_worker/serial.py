@@ -32,6 +32,7 @@ from synapse._worker.inbox import Inbox
 from synapse._worker.interrupt import Interrupter, Wake
 from synapse._worker.journal import LAST
 from synapse._worker.large import BIN32_HEAD, is_binary, read_exactly
+from synapse._worker.outflow import Outflow
 from synapse._worker.runner import Runner, driver_codes
 from synapse._worker.state import SHARE, STOP, WAITING, Worker
 from synapse._worker.watchdog import Watchdog
@@ -39,10 +40,10 @@ from synapse._worker.watcher import protocol_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from synapse._worker.callbacks import Waiting
+    from synapse._worker.runner import Source
     from synapse._worker.sharing import Sharing
 
 #: Bytes of the first reads. The buffer of a large one costs more than a small call.
@@ -342,7 +343,7 @@ class Serial:
                 windows.setdefault(call, 0)
             result = runner.call(request)
             if request.stream:
-                self._stream(runner, call, runner.items(call, result))
+                self._stream(runner, call, runner.source(call, result))
                 return
             result = runner.value(call, result)
             worker.emit_held()
@@ -354,35 +355,26 @@ class Serial:
         finally:
             windows.pop(call, None)
 
-    def _stream(self, runner: Runner, call: int, items: Iterator[Any]) -> None:
+    def _stream(self, runner: Runner, call: int, source: Source) -> None:
         worker, calls, windows = self._worker, self._calls, self._inbox.credits
-        pending = worker.data.pending
-        due, sent = 0.0, 0
-        if self._watchdog.asleep:
-            self._watchdog.wake()
+        outflow = Outflow(worker, calls, self._watchdog, call)
+
+        def take(item: Any) -> bool:
+            outflow.send(item)
+            return windows.get(call, 0) > outflow.sent and not worker.is_cancelled(call)
+
         try:
-            while True:
-                if windows.get(call, 0) <= sent:
-                    self._await_credit(call, sent)
+            more = True
+            while more:
+                if windows.get(call, 0) <= outflow.sent:
+                    self._await_credit(call, outflow.sent)
                 if worker.is_cancelled(call):
                     raise Cancelled("the stream was cancelled")
-                try:
-                    item = runner.next(call, items)
-                except StopIteration:
-                    break
-                if worker.held:
-                    worker.emit_held()
-                sent += 1
-                pending.append(calls.item(call, item))
-                if monotonic() > due:
-                    worker.data.flush()
-                    due = monotonic() + PATIENCE
+                more = runner.pass_on(call, source, take)
             worker.emit_held()
-            pending.append(calls.end(call))
+            worker.data.pending.append(calls.end(call))
         except BaseException:
-            close = getattr(items, "close", None)
-            if close is not None:
-                close()
+            runner.close(source)
             raise
 
     def _await_credit(self, call: int, sent: int) -> None:
