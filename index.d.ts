@@ -2,6 +2,8 @@
 
 export {
   type Api,
+  ArrowIpc,
+  type ArrowKind,
   type BreakerEvent,
   type BreakerPolicy,
   type BulkheadPolicy,
@@ -28,6 +30,7 @@ export {
   type HubEvents,
   type HubStats,
   isSynapseError,
+  isUnserializable,
   Kwargs,
   kwargs,
   type LogEvent,
@@ -57,6 +60,7 @@ export {
   type SynapseEvents,
   SynapseHub,
   TimeoutError,
+  type Unserializable,
   ValidationError,
   type WorkerExit,
   WorkerExitedError,

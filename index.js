@@ -3,6 +3,7 @@
 // The public surface, for `require`. `index.mjs` names the same for `import`.
 
 const {
+  ArrowIpc,
   CircuitOpenError,
   DisposedError,
   EncodeError,
@@ -10,6 +11,7 @@ const {
   HandlerNotFoundError,
   HubError,
   isSynapseError,
+  isUnserializable,
   Kwargs,
   kwargs,
   NativeLoadError,
@@ -30,6 +32,7 @@ const {
 } = require('./dist/index.js');
 
 module.exports = {
+  ArrowIpc,
   CircuitOpenError,
   DisposedError,
   EncodeError,
@@ -37,6 +40,7 @@ module.exports = {
   HandlerNotFoundError,
   HubError,
   isSynapseError,
+  isUnserializable,
   Kwargs,
   kwargs,
   NativeLoadError,

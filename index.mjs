@@ -3,6 +3,7 @@
 import surface from './index.js';
 
 export const {
+  ArrowIpc,
   CircuitOpenError,
   DisposedError,
   EncodeError,
@@ -10,6 +11,7 @@ export const {
   HandlerNotFoundError,
   HubError,
   isSynapseError,
+  isUnserializable,
   Kwargs,
   kwargs,
   NativeLoadError,

@@ -4,6 +4,7 @@
  * other way, take the same road (`callbacks/server.ts`).
  */
 
+import { decodeArrow, encodeArrow } from './arrow.js';
 import {
   CallbackServer,
   FunctionTable,
@@ -99,7 +100,7 @@ export class Engine {
     this.#observer = observer;
     this.#decoder = new Decoder({
       depth: config.depthLimit,
-      extension: (type, data) => this.#functions.decode(type, data),
+      extension: (type, data) => this.#functions.decode(type, data) ?? decodeArrow(type, data),
     });
     this.#callbacks = new CallbackServer(handlers, this.#functions, {
       send: (asked, kind, value) => {
@@ -214,7 +215,7 @@ export class Engine {
     return new Writer({
       depth: this.#config.depthLimit,
       bytes: this.#config.frameLimit - 64,
-      extension: (value) => this.#functions.encode(value),
+      extension: (value) => this.#functions.encode(value) ?? encodeArrow(value),
     });
   }
 

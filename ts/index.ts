@@ -1,6 +1,7 @@
 /** The public surface. `index.js`, `index.mjs` and their types re-export it by name. */
 
 export type { Api } from './api.js';
+export { ArrowIpc, type ArrowKind } from './arrow.js';
 export type {
   HandlerContext,
   HandlerRegistration,
@@ -37,3 +38,4 @@ export { type ResolvedPython, type ResolvePythonOptions, resolvePython } from '.
 export type { Counters, PolicyStats, Stats, WorkerInfo, WorkerStats } from './stats.js';
 export type { PythonStream } from './stream.js';
 export { Synapse } from './synapse.js';
+export { isUnserializable, type Unserializable } from './unserializable.js';

@@ -27,6 +27,8 @@ const types: [unknown, string, string][] = [
   [{ concurrency: '4' }, 'concurrency', "'4'"],
   [{ mode: 'parallel' }, 'mode', "'parallel'"],
   [{ protocol: 5n }, 'protocol', '5n'],
+  [{ values: 'lenient' }, 'values', "'lenient'"],
+  [{ validate: 'no' }, 'validate', "'no'"],
   [{ runtime: 'deno' }, 'runtime', "'deno'"],
   [{ runtime: { command: [] } }, 'runtime.command', '[]'],
   [{ runtime: { command: ['x', 1] } }, 'runtime.command[1]', '1'],

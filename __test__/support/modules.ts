@@ -36,6 +36,31 @@ export async function spawnModule(source: string, options: SpawnOptions = {}): P
   return synapse;
 }
 
+/** One instance for all tests of a file. */
+export interface KeptModule {
+  spawn(source: string, options?: SpawnOptions): Promise<Synapse>;
+  dispose(): Promise<void>;
+}
+
+/** Makes room for an instance that outlives each test: spawn in `beforeAll`, dispose in `afterAll`. */
+export function keepModule(): KeptModule {
+  let kept: Synapse | undefined;
+  let folder = '';
+  return {
+    async spawn(source, options = {}) {
+      kept = new Synapse({ ...shared, ...options });
+      folder = createFolder({ 'main.py': source });
+      folders.splice(folders.indexOf(folder), 1);
+      await kept.spawn(folder, 'main');
+      return kept;
+    },
+    async dispose() {
+      await kept?.dispose();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
 /** Takes off the indentation that the first line has. */
 function dedent(text: string): string {
   const indent = /^\n?( *)/.exec(text)?.[1] ?? '';

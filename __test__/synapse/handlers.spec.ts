@@ -173,7 +173,11 @@ describe('an exception', () => {
 
   test('arguments that do not fit are the caller’s error, and the worker goes on', async () => {
     const synapse = await spawnModule(HANDLERS);
-    await expect(synapse.invoke('add', [])).rejects.toMatchObject({ pythonType: 'TypeError' });
+    await expect(synapse.invoke('add', [])).rejects.toMatchObject({
+      code: 'VALIDATION',
+      path: '$.a',
+      message: "add() missing 1 required positional argument: 'a'",
+    });
     expect(await synapse.invoke('add', [1])).toBe(11);
   });
 

@@ -3,10 +3,12 @@
 import type { Observable } from 'rxjs';
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd';
 import {
+  ArrowIpc,
   type CallOptions,
   type ErrorCode,
   type HandlerContext,
   type HandlerRegistration,
+  isUnserializable,
   kwargs,
   PythonError,
   type PythonStream,
@@ -17,6 +19,7 @@ import {
   SynapseError,
   SynapseHub,
   TimeoutError,
+  type Unserializable,
 } from '../../index.js';
 
 const synapse = new Synapse();
@@ -105,3 +108,10 @@ synapse.on('log', ({ worker, text }) => {
   expectType<string>(text);
 });
 expectError(synapse.on('log', (event: number) => event));
+
+// Values.
+expectAssignable<SpawnOptions>({ values: 'graceful', validate: false });
+expectError<SpawnOptions>({ values: 'lenient' });
+declare const fromPython: unknown;
+if (isUnserializable(fromPython)) expectType<Unserializable>(fromPython);
+expectType<Uint8Array>(new ArrowIpc(new Uint8Array()).bytes);

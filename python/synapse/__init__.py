@@ -16,7 +16,7 @@ from synapse._cancelled import Cancelled
 from synapse._context import Context, context
 from synapse._host import Host, host
 from synapse._host_errors import HandlerNotFound, HostError
-from synapse._protocol.errors import EncodeError
+from synapse._protocol.errors import EncodeError, ValidationError
 from synapse._registry import Handler, registry
 from synapse._version import __version__
 
@@ -47,6 +47,7 @@ __all__ = [
     "HostError",
     "HostFunction",
     "HostStream",
+    "ValidationError",
     "__version__",
     "context",
     "handler",
@@ -61,13 +62,14 @@ __all__ = [
 @overload
 def handler(function: Function, /) -> Function: ...
 @overload
-def handler(
+def handler(  # noqa: PLR0913
     *,
     name: str | None = None,
     concurrency: int | None = None,
     timeout: float | None = None,
     idempotent: bool = False,
     default: bool = False,
+    validate: bool | None = None,
 ) -> Callable[[Function], Function]: ...
 def handler(  # noqa: PLR0913
     function: Any = None,
@@ -78,6 +80,7 @@ def handler(  # noqa: PLR0913
     timeout: float | None = None,
     idempotent: bool = False,
     default: bool = False,
+    validate: bool | None = None,
 ) -> Any:
     """Registers a function, coroutine function or (async) generator function for Node to call.
 
@@ -90,6 +93,8 @@ def handler(  # noqa: PLR0913
         timeout: seconds that a call may take; default none.
         idempotent: whether a call that may have run already may be sent again.
         default: whether `call(input)` reaches it.
+        validate: whether arguments are checked against the type hints; default as the option
+            `validate` of `spawn` says, which is yes.
 
     Raises:
         ValueError: the name is taken, there is another default, or an option makes no sense.
@@ -108,7 +113,15 @@ def handler(  # noqa: PLR0913
         if not isinstance(title, str) or not title:
             raise ValueError(f'{wanted!r} has no name: give one, as in handler(name="…")')
         registry.add(
-            Handler(wanted, title, concurrency, timeout, idempotent=idempotent, default=default)
+            Handler(
+                wanted,
+                title,
+                concurrency,
+                timeout,
+                idempotent=idempotent,
+                default=default,
+                validate=validate,
+            )
         )
         return wanted
 

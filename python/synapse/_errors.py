@@ -10,7 +10,7 @@ import os
 
 from synapse._protocol import fallback
 from synapse._protocol.codec import encode
-from synapse._protocol.errors import EncodeError, ValueRefused
+from synapse._protocol.errors import EncodeError, ValidationError, ValueRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,12 +27,16 @@ START_FAILED = "START_FAILED"
 
 #: Exceptions of a chain of causes that are reported.
 _CHAIN = 16
+#: Exceptions of a group that are reported.
+_GROUP = 16
 #: Stack frames that are reported as data; the middle of a longer stack is left out.
 _FRAMES = 64
 #: Bytes of attributes that are sent along.
 _DATA = 256 * 1024
 
-_package = os.path.dirname(os.path.abspath(__file__)) + os.sep
+#: How the names of files begin whose frames are no business of users: this package's, those that it
+#: makes (`_arguments`), and the import system's.
+_OURS = (os.path.dirname(os.path.abspath(__file__)) + os.sep, "<synapse>", "<frozen importlib")
 
 
 def type_name(kind: type) -> str:
@@ -46,7 +50,7 @@ def strip(traceback: TracebackType | None) -> TracebackType | None:
     """A traceback without this package's frames at its top, and those of the import system."""
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
-        if not file.startswith((_package, "<frozen importlib")):
+        if not file.startswith(_OURS):
             break
         traceback = traceback.tb_next
     return traceback
@@ -68,7 +72,7 @@ def code_of(error: BaseException) -> str:
     """The code of what went wrong around a handler, not in it."""
     if isinstance(error, EncodeError):
         return ENCODE
-    if isinstance(error, ValueRefused):
+    if isinstance(error, (ValidationError, ValueRefused)):
         return VALIDATION
     return PYTHON_ERROR
 
@@ -87,7 +91,7 @@ def _describe(error: BaseException, depth: int, seen: set[int]) -> dict[str, Any
     }
     try:
         whole = TracebackException(kind, error, stack)
-        _strip_chain(whole, error)
+        _strip_chain(whole)
         lines: Any = whole.format()
         found["traceback"] = _clean("".join(lines))
         found["frames"] = _frames(whole)
@@ -96,29 +100,41 @@ def _describe(error: BaseException, depth: int, seen: set[int]) -> dict[str, Any
         found["traceback"] = f"{found['type']}: {found['message']}\n"
         found["frames"] = []
         found["notes"] = [f"the traceback could not be formatted: {failure!r}"]
+    members = _members(error)
+    if members and depth < _CHAIN:
+        described = (_describe(one, depth + 1, seen) for one in members[:_GROUP])
+        found["exceptions"] = list(described)
     cause = _cause(error)
     if cause is not None and depth < _CHAIN and id(cause) not in seen:
         found["cause"] = _describe(cause, depth + 1, seen)
     notes = getattr(error, "__notes__", None)
     if isinstance(notes, (list, tuple)):
         found["notes"] = [_clean(str(note)) for note in notes]
-    data = _data(error)
+    data, omitted = _data(error)
     if data:
         found["data"] = data
+    if omitted:
+        found["omitted"] = omitted
     return found
 
 
-def _strip_chain(whole: Any, error: BaseException) -> None:
-    """Removes this package's frames from the exceptions that a traceback text shows on top."""
-    exception: BaseException | None = error
-    while exception is not None and whole is not None:
-        stack = whole.stack
-        while stack and stack[0].filename.startswith((_package, "<frozen importlib")):
-            del stack[0]
-        if exception.__cause__ is not None:
-            exception, whole = exception.__cause__, whole.__cause__
-        else:
-            exception, whole = exception.__context__, whole.__context__
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    """The exceptions of an exception group, also of one that a package made before Python 3.11."""
+    if not any(kind.__name__ == "BaseExceptionGroup" for kind in type(error).__mro__):
+        return ()
+    members = getattr(error, "exceptions", ())
+    return tuple(one for one in members if isinstance(one, BaseException))
+
+
+def _strip_chain(whole: Any, depth: int = 0) -> None:
+    """Removes our frames from all exceptions that a traceback text shows."""
+    if whole is None or depth > _CHAIN:
+        return
+    whole.stack[:] = [frame for frame in whole.stack if not frame.filename.startswith(_OURS)]
+    _strip_chain(whole.__cause__, depth + 1)
+    _strip_chain(whole.__context__, depth + 1)
+    for member in getattr(whole, "exceptions", None) or ():
+        _strip_chain(member, depth + 1)
 
 
 def _frames(whole: Any) -> list[dict[str, Any]]:
@@ -154,22 +170,28 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _data(error: BaseException) -> dict[str, Any]:
-    """The public attributes that can be encoded; those of OSError and the like included."""
+def _data(error: BaseException) -> tuple[dict[str, Any], list[str]]:
+    """The public attributes, those of OSError and the like included, and the names of others.
+
+    Left out is what cannot be encoded, and what is too much.
+    """
     found: dict[str, Any] = {}
+    omitted: list[str] = []
     room = _DATA
     for name, value in _attributes(error).items():
         if not isinstance(name, str) or name.startswith("_"):
             continue
         try:
             size = len(encode(value))
-        except Exception:  # noqa: S112
+        except Exception:
+            omitted.append(_clean(name))
+            continue
+        if size > room:
+            omitted.append(_clean(name))
             continue
         room -= size
-        if room < 0:
-            break
         found[name] = value
-    return found
+    return found, omitted[:_FRAMES]
 
 
 #: Attributes of built-in exceptions that do not live in their `__dict__`.

@@ -54,7 +54,16 @@ def place_of(function: Any) -> str:
 class Handler:
     """One function that Node can call, and its options."""
 
-    __slots__ = ("concurrency", "default", "function", "idempotent", "kind", "name", "timeout")
+    __slots__ = (
+        "concurrency",
+        "default",
+        "function",
+        "idempotent",
+        "kind",
+        "name",
+        "timeout",
+        "validate",
+    )
 
     def __init__(  # noqa: PLR0913
         self,
@@ -65,6 +74,7 @@ class Handler:
         *,
         idempotent: bool = False,
         default: bool = False,
+        validate: bool | None = None,
     ) -> None:
         self.function = function
         self.name = name
@@ -75,6 +85,8 @@ class Handler:
         self.timeout = timeout
         self.idempotent = idempotent
         self.default = default
+        #: Whether arguments are checked against the hints; None as the host wants it.
+        self.validate = validate
 
 
 class Registry:

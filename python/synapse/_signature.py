@@ -11,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+#: What the classes of unions of hints are called, from version to version.
+UNIONS = ("UnionType", "_UnionGenericAlias", "Union")
+
 _CO_VARARGS = 0x04
 _CO_VARKEYWORDS = 0x08
 
@@ -20,7 +23,7 @@ def describe(handler: Handler) -> dict[str, Any]:
     function = handler.function
     while hasattr(function, "__wrapped__"):
         function = function.__wrapped__
-    types = _annotations(function)
+    types = hints_of(function)
     doc = getattr(function, "__doc__", None)
     return {
         "name": handler.name,
@@ -34,7 +37,8 @@ def describe(handler: Handler) -> dict[str, Any]:
     }
 
 
-def _annotations(function: Any) -> dict[str, Any]:
+def hints_of(function: Any) -> dict[str, Any]:
+    """The hints of a function as they are written: evaluated, or as text."""
     try:
         found = function.__annotations__
     except AttributeError:
@@ -45,7 +49,7 @@ def _annotations(function: Any) -> dict[str, Any]:
         import annotationlib  # type: ignore[import-not-found,unused-ignore]
 
         form = annotationlib.Format.STRING
-        found = annotationlib.get_annotations(function, format=form)
+        found = annotationlib.getannotations(function, format=form)
     return found if isinstance(found, dict) else {}
 
 

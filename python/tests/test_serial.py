@@ -89,7 +89,7 @@ def test_both_forms_in_one(worker):
 
 def test_arguments_that_do_not_fit_are_an_error(worker):
     error = worker.error("add", [], form=1)
-    assert error["type"] == "TypeError"
+    assert error["code"] == "VALIDATION"
     assert "missing 1 required positional argument: 'a'" in error["message"]
 
 

@@ -56,7 +56,8 @@ struct Boot<'a> {
     limits: BootLimits,
     heartbeat_ms: f64,
     parent: u32,
-    strict_values: bool,
+    values: &'a str,
+    validate: bool,
     stdout: Output,
     stderr: Output,
 }
@@ -275,7 +276,8 @@ fn boot<'a>(options: &'a SpawnOptions, directory: &'a Path, entry: Option<&'a Pa
         },
         heartbeat_ms: options.heartbeat_ms.unwrap_or(0.0),
         parent: options.node_parent,
-        strict_values: true,
+        values: &options.values,
+        validate: options.validate,
         stdout: options.stdout,
         stderr: options.stderr,
     }

@@ -31,6 +31,8 @@ pub struct SpawnOptions {
     pub runtime: Runtime,
     /// Empty for Python.
     pub command: Vec<String>,
+    pub values: String,
+    pub validate: bool,
     pub queue_max: Option<usize>,
     pub queue_max_given: bool,
     pub queue_timeout_ms: Option<f64>,

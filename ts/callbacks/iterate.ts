@@ -1,6 +1,7 @@
 /** Which answers are streams, and how they are walked. */
 
 import { types } from 'node:util';
+import { isArrow } from '../arrow.js';
 import { NdArray } from '../codec/index.js';
 
 /** A stream on its way: one `next` at a time. */
@@ -14,7 +15,7 @@ export interface Walk {
 
 /**
  * The iterator of an answer that is a stream: an async iterable, or an iterable that is no value of its
- * own, as a generator's object is. Arrays, maps, sets and typed arrays are values.
+ * own, as a generator's object is. Arrays, maps, sets, typed arrays and tables are values.
  */
 export function walkOf(answer: unknown): Walk | undefined {
   if (typeof answer !== 'object' || answer === null) return undefined;
@@ -33,7 +34,8 @@ function isValue(answer: object): boolean {
     types.isMap(answer) ||
     types.isSet(answer) ||
     types.isBoxedPrimitive(answer) ||
-    answer instanceof NdArray
+    answer instanceof NdArray ||
+    isArrow(answer)
   );
 }
 

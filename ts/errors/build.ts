@@ -104,6 +104,8 @@ function python(failure: PythonErrorMap, fields: SynapseErrorFields): PythonErro
     frames: reader.list('frames', frame),
     notes: reader.texts('notes'),
     data,
+    omitted: reader.texts('omitted'),
+    exceptions: reader.records('exceptions')?.map(asCause),
   });
 }
 

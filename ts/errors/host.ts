@@ -20,7 +20,20 @@ export function hostError(type: string | undefined, data: Reader | undefined): E
     if (!(name in error) && name !== 'cause') Object.assign(error, { [name]: value });
   }
   const hidden = { configurable: true, enumerable: false, writable: true };
+  const { cause } = own;
+  if (typeof cause === 'object' && cause !== null) {
+    Object.defineProperty(error, 'cause', { ...hidden, value: asError(cause) });
+  }
   Object.defineProperty(error, 'name', { ...hidden, value: data.text('name') ?? 'Error' });
   Object.defineProperty(error, 'stack', { ...hidden, value: data.text('stack') ?? '' });
+  return error;
+}
+
+/** What led to it: no more than name and message have crossed. */
+function asError({ name, message }: { name?: unknown; message?: unknown }): Error {
+  const error = new Error(String(message));
+  Object.defineProperty(error, 'name', { configurable: true, value: String(name), writable: true });
+  // Its frames would be those of this function.
+  error.stack = `${String(name)}: ${String(message)}`;
   return error;
 }

@@ -22,6 +22,8 @@ export interface PythonErrorFields extends SynapseErrorFields {
   readonly frames?: readonly PythonFrame[] | undefined;
   readonly notes?: readonly string[] | undefined;
   readonly data?: Readonly<Record<string, unknown>> | undefined;
+  readonly omitted?: readonly string[] | undefined;
+  readonly exceptions?: readonly PythonError[] | undefined;
 }
 
 const HEADING = 'Traceback (most recent call last):';
@@ -45,6 +47,10 @@ export class PythonError extends SynapseError {
   readonly notes: readonly string[];
   /** The exception's attributes, those that can be encoded. */
   readonly data: Readonly<Record<string, unknown>>;
+  /** Names of attributes that are not in {@link data}: they cannot be encoded, or are too much. */
+  declare readonly omitted: readonly string[];
+  /** The exceptions of an `ExceptionGroup`, at most 16; empty for any other exception. */
+  declare readonly exceptions: readonly PythonError[];
 
   static {
     identify(PythonError, 'PythonError');
@@ -61,6 +67,8 @@ export class PythonError extends SynapseError {
     hide(this, 'mro', bases[0] === this.pythonType ? bases : [this.pythonType, ...bases]);
     hide(this, 'traceback', traceback);
     hide(this, 'frames', fields.frames ?? []);
+    hide(this, 'omitted', fields.omitted ?? []);
+    hide(this, 'exceptions', fields.exceptions ?? []);
     hide(this, 'stack', `${this.stack}${section(traceback)}`);
   }
 

@@ -40,14 +40,16 @@ export class Reader {
     return asRecord(this.#take(name));
   }
 
-  /** An array of records, each read by `read`. */
-  list<Item>(name: string, read: (item: Reader) => Item): Item[] | undefined {
+  /** An array of records. */
+  records(name: string): Readonly<Record<string, unknown>>[] | undefined {
     const value = this.#take(name);
     if (!Array.isArray(value)) return undefined;
-    return value.flatMap((item) => {
-      const record = asRecord(item);
-      return record === undefined ? [] : [read(new Reader(record))];
-    });
+    return value.map(asRecord).filter((record) => record !== undefined);
+  }
+
+  /** An array of records, each read by `read`. */
+  list<Item>(name: string, read: (item: Reader) => Item): Item[] | undefined {
+    return this.records(name)?.map((record) => read(new Reader(record)));
   }
 
   /** Leaves fields out of {@link rest}. */

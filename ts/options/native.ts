@@ -6,6 +6,7 @@ import type { OutputOption } from './output.js';
 import type { Policies } from './policies.js';
 import type { ProtocolOption } from './protocol.js';
 import type { Restart } from './restart.js';
+import type { ValuesOption } from './values.js';
 
 /**
  * The options as the engine takes them: no field is missing, absent is null, and the order is that of
@@ -23,6 +24,8 @@ export interface NativeConfig {
   readonly runtime: 'python' | 'node' | 'command';
   /** Empty for Python. */
   readonly command: readonly string[];
+  readonly values: ValuesOption;
+  readonly validate: boolean;
   /** Null for any number. */
   readonly queueMax: number | null;
   readonly queueMaxGiven: boolean;

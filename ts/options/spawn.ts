@@ -35,6 +35,8 @@ import { checkRuntime, normalizeRuntime, type RuntimeOption, runtimeCommand } fr
 import { normalizeStartTimeout, type StartTimeoutOption } from './startTimeout.js';
 import { normalizeStrategy, type StrategyOption } from './strategy.js';
 import { refuseUnsupported, UNSUPPORTED_SPAWN } from './unsupported.js';
+import { normalizeValidate, type ValidateOption } from './validate.js';
+import { normalizeValues, type ValuesOption } from './values.js';
 import { normalizeWorkers, type WorkersOption } from './workers.js';
 
 /** Options of `spawn`. All may be absent. */
@@ -43,6 +45,8 @@ export interface SpawnOptions {
   readonly concurrency?: ConcurrencyOption | undefined;
   readonly mode?: ModeOption | undefined;
   readonly protocol?: ProtocolOption | undefined;
+  readonly values?: ValuesOption | undefined;
+  readonly validate?: ValidateOption | undefined;
   readonly runtime?: RuntimeOption | undefined;
   readonly strategy?: StrategyOption | undefined;
   readonly queue?: QueueOption | undefined;
@@ -89,6 +93,8 @@ const CHECKS = {
   concurrency: normalizeConcurrency,
   mode: normalizeMode,
   protocol: normalizeProtocol,
+  values: normalizeValues,
+  validate: normalizeValidate,
   runtime: normalizeRuntime,
   strategy: normalizeStrategy,
   queue: normalizeQueue,
@@ -150,6 +156,8 @@ export function normalizeSpawnOptions(
     mode: all.mode,
     protocol: all.protocol,
     ...runtimeCommand(all.runtime),
+    values: all.values,
+    validate: all.validate,
     queueMax: all.queue.max,
     queueMaxGiven: all.queue.maxGiven,
     queueTimeoutMs: all.queue.timeoutMs,

@@ -7,7 +7,8 @@ call them as the codec in C wants them; everyone else calls `encode` and `decode
 from __future__ import annotations
 
 from synapse._protocol import fallback
-from synapse._protocol.values import ARRAY, Extension, reduce, revive
+from synapse._protocol.errors import EncodeError
+from synapse._protocol.values import ARRAY, ARROW, Extension, reduce, revive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Codec:
     __slots__ = (
         "default",
         "ext_hook",
+        "graceful",
         "native",
         "pack",
         "pack_options",
@@ -43,6 +45,8 @@ class Codec:
         self.unpack_options: Any = None
         #: Whether the codec in C is in use; None as long as nobody has tried to load it.
         self.native: bool | None = None
+        #: Whether marks cross in place of what cannot, see `graceful`.
+        self.graceful = False
 
     def load(self) -> None:
         """Takes the codec in C if it is installed. Further calls do nothing."""
@@ -81,7 +85,8 @@ class Codec:
 
         def ext_hook(code: int, data: bytes) -> Any:
             # Arrays are a handful of values, whatever their size: strictness costs nothing.
-            return revive(code, data, fallback.unpack if code == ARRAY else unpack_part)
+            strict = code in (ARRAY, ARROW)
+            return revive(code, data, fallback.unpack if strict else unpack_part)
 
         def unpack_part(data: bytes) -> Any:
             return unpack(data, ext_hook=ext_hook, option=unpack_options)
@@ -96,7 +101,7 @@ codec = Codec()
 
 
 def encode(value: Any) -> bytes:
-    """Encodes a value.
+    """Encodes a value; where the codec is graceful, as much of it as can cross.
 
     Raises:
         EncodeError: it cannot cross; the error knows the path.
@@ -106,7 +111,14 @@ def encode(value: Any) -> bytes:
         return codec.pack(value, codec.default, codec.pack_options)  # type: ignore[no-any-return]
     except Exception:
         # The codec in C stops at 255 levels and at some keys, and knows no paths.
+        if not codec.graceful:
+            return fallback.pack(value)
+    try:
         return fallback.pack(value)
+    except EncodeError:
+        from synapse._protocol.graceful import pack_gracefully
+
+        return pack_gracefully(value)
 
 
 def decode(data: bytes | memoryview) -> Any:

@@ -34,6 +34,11 @@ def limit_depth(depth: int) -> None:
     _limits[0] = depth
 
 
+def depth() -> int:
+    """The nesting beyond which values are refused."""
+    return _limits[0]
+
+
 # ----------------------------------------------------------------------------------------- encoding
 
 _pack_double = Struct(">Bd").pack
@@ -63,14 +68,14 @@ def pack(value: Any, _default: object = None, _option: object = None) -> bytes:
             _write(value, pieces.append, _limits[0])
         except RecursionError:
             pieces.clear()
-            with _DeepStack():
+            with DeepStack():
                 _write(value, pieces.append, _limits[0])
     except EncodeError as error:
         raise error.locate() from error.__cause__
     return b"".join(pieces)
 
 
-class _DeepStack:
+class DeepStack:
     """For its duration the interpreter allows as many frames as the limit of depth may need."""
 
     def __enter__(self) -> None:
@@ -213,7 +218,7 @@ def _write_reduced(value: Any, write: Callable[[bytes], None], room: int) -> Non
     if room <= 0:
         raise _too_deep()
     try:
-        plain = reduce(value, lambda part: _pack_part(part, room - 1))
+        plain = reduce(value, lambda part: pack_within(part, room - 1))
     except EncodeError:
         raise
     except RecursionError:
@@ -224,7 +229,8 @@ def _write_reduced(value: Any, write: Callable[[bytes], None], room: int) -> Non
     _write(plain, write, room - (type(plain) is type(value)))
 
 
-def _pack_part(value: Any, room: int) -> bytes:
+def pack_within(value: Any, room: int) -> bytes:
+    """Encodes a value that may be nested `room` levels deep."""
     pieces: list[bytes] = []
     _write(value, pieces.append, room)
     return b"".join(pieces)
@@ -300,7 +306,7 @@ def unpack_from(data: Data, start: int) -> tuple[Any, int]:
         try:
             return _read(data, start, _limits[0])
         except RecursionError:
-            with _DeepStack():
+            with DeepStack():
                 return _read(data, start, _limits[0])
     except (IndexError, struct.error):
         raise Malformed(f"the value ends too early, after {len(data)} bytes") from None

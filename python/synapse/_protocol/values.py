@@ -26,6 +26,7 @@ TIMESTAMP = -1
 SET = 1
 BIG_INTEGER = 2
 ARRAY = 3
+ARROW = 4
 FUNCTION = 5
 INPUT = 6
 
@@ -158,6 +159,10 @@ def _reduce_ndarray(value: Any, pack: Pack) -> Extension:
     return Extension(ARRAY, pack([dtype.str[1:], list(value.shape), order, data]))
 
 
+def _refuse_lazy(_value: Any, _pack: Pack) -> Any:
+    raise EncodeError("a polars.LazyFrame is a plan, no value: collect() it first")
+
+
 def _reduce_model(value: Any, _pack: Pack) -> Any:
     return value.model_dump()
 
@@ -205,6 +210,24 @@ def _find_library_reducer(kind: type) -> Reducer | None:
         return _reduce_numpy_scalar
     if _is_a(kind, "array", "array"):
         return _reduce_array
+    return _find_arrow_reducer(kind)
+
+
+def _find_arrow_reducer(kind: type) -> Reducer | None:
+    if _is_a(kind, "pyarrow", "Table", "RecordBatch", "Array", "ChunkedArray"):
+        from synapse._protocol.arrow import reduce_pyarrow
+
+        return reduce_pyarrow
+    if _is_a(kind, "pandas", "DataFrame", "Series"):
+        from synapse._protocol.arrow import reduce_pandas
+
+        return reduce_pandas
+    if _is_a(kind, "polars", "LazyFrame"):
+        return _refuse_lazy
+    if _is_a(kind, "polars", "DataFrame", "Series"):
+        from synapse._protocol.arrow import reduce_polars
+
+        return reduce_polars
     return None
 
 
@@ -386,11 +409,18 @@ def _revive_without_numpy(dtype: str, shape: list[int], order: str, content: Con
     return memoryview(values).cast("B").cast(values.typecode, shape)
 
 
+def _revive_arrow(data: bytes, unpack: Unpack) -> Any:
+    from synapse._protocol.arrow import revive_arrow
+
+    return revive_arrow(data, unpack)
+
+
 _revivers: dict[int, Callable[[bytes, Unpack], Any]] = {
     TIMESTAMP: _revive_timestamp,
     SET: _revive_set,
     BIG_INTEGER: _revive_integer,
     ARRAY: _revive_array,
+    ARROW: _revive_arrow,
 }
 
 

@@ -172,7 +172,7 @@ class Asynchronous:
             self._worker.data.flush()
             raise
         except BaseException as error:
-            replies = (calls.failure(call, error),)
+            replies = (calls.raised(error, request),)
         finally:
             del self._tasks[call], self._windows[call]
         self._worker.emit_held()

@@ -7,7 +7,7 @@ import os
 import sys
 
 from synapse._protocol import fallback
-from synapse._protocol.codec import encode
+from synapse._protocol.codec import codec, encode
 from synapse._protocol.header import FAULT, frame
 from synapse._registry import ASYNC_GENERATOR, COROUTINE, kind_of, registry
 from synapse._worker import signals, watcher
@@ -40,6 +40,7 @@ def boot(text: str, package: str) -> None:
         # The host died while the interpreter started; nobody else would tell us.
         watcher.kill_group()
     fallback.limit_depth(config.depth)
+    codec.graceful = config.graceful
     worker = Worker(config, registry)
     watcher.start(worker)
     # Ctrl-C in the terminal is for the host. A handler of Python, unlike SIG_IGN, is not
@@ -183,8 +184,10 @@ def _serve(worker: Worker, watchdog: Watchdog, interrupter: Interrupter, streams
         return _fault(worker, "start", error)
     # As in `_launch`: what follows is our own code again.
     unwanted, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+    from synapse._arguments import prepare
     from synapse._worker.calls import Calls
 
+    prepare(worker.registry.handlers.values(), config.validate)
     calls = Calls(worker)
     server: Any
     mode = _choose_mode(config)

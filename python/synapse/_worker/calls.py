@@ -205,6 +205,18 @@ class Calls:
 
         return frame(ERROR, call, encode_error(error_map(error, code_of(error))))
 
+    def raised(self, error: BaseException, request: Request) -> bytes:
+        """The error frame of what a handler raised, or of arguments that do not fit it."""
+        if type(error) is TypeError:
+            from synapse._arguments import misfit
+            from synapse._errors import strip
+
+            # Of a call that did not even begin there is no frame.
+            if strip(error.__traceback__) is None:
+                function = request.handler.function
+                error = misfit(function, request.args, request.kwargs, error) or error
+        return self.failure(request.call, error)
+
     def cancelled(self, call: int) -> bytes:
         """The error frame of a call that was cancelled before it began."""
         return self.failure(call, Cancelled("the call was cancelled"))

@@ -23,6 +23,7 @@ class Config:
         "entry",
         "frame",
         "function",
+        "graceful",
         "heartbeat",
         "journal",
         "mode",
@@ -32,6 +33,7 @@ class Config:
         "python_path",
         "stderr",
         "stdout",
+        "validate",
     )
 
     def __init__(self, fields: dict[str, Any]) -> None:
@@ -65,6 +67,10 @@ class Config:
         self.heartbeat: float = (fields.get("heartbeat_ms") or 0) / 1000
         #: The host's process; 0 if unknown.
         self.parent: int = fields.get("parent") or 0
+        #: Whether marks cross in place of values that cannot.
+        self.graceful: bool = fields.get("values") == "graceful"
+        #: Whether arguments are checked against the hints of the handlers.
+        self.validate: bool = fields.get("validate", True)
         #: What becomes of standard output and standard error: `event`, `inherit` or `ignore`.
         self.stdout: str = fields.get("stdout") or "event"
         self.stderr: str = fields.get("stderr") or "event"

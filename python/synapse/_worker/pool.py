@@ -216,7 +216,7 @@ class Pool:
         except SystemExit:
             raise
         except BaseException as error:
-            return (calls.failure(call, error),)
+            return (calls.raised(error, request),)
 
     def _stream(self, runner: Runner, call: int, source: Source) -> None:
         worker, window = self._worker, self._open[call]

@@ -191,7 +191,8 @@ class Serial:
                         running[0] = 0
                     except BaseException as error:
                         running[0] = 0
-                        pending.append(self._failure(call, error))
+                        args = (given,) if several is None else given
+                        pending.append(self._raised(word, call, args, error))
                     else:
                         if held:
                             worker.emit_held()
@@ -260,13 +261,24 @@ class Serial:
                 return (self._failure(call, error),)
         return self._calls.success(call, result)
 
-    def _failure(self, call: int, error: BaseException) -> bytes:
+    def _raised(self, request_word: int, call: int, args: Any, error: BaseException) -> bytes:
+        """The error frame of what a handler raised that the loop has called."""
+        handler = self._calls.handlers[request_word >> 16]
+        if handler is None or type(args) not in (list, tuple):
+            return self._failure(call, error)
+        context = Context(call, {}, 0.0, self._worker)
+        request = Request(call, handler, args, {}, context, stream=False)
+        return self._failure(call, error, request)
+
+    def _failure(self, call: int, error: BaseException, request: Request | None = None) -> bytes:
         """The error frame of what a handler raised; `sys.exit` ends the worker instead."""
         self._worker.emit_held()
         if isinstance(error, SystemExit):
             self._worker.data.flush()
             raise error
-        return self._calls.failure(call, error)
+        if request is None:
+            return self._calls.failure(call, error)
+        return self._calls.raised(error, request)
 
     def _flush_burst(self) -> bool:
         """The watchdog's task: no reply waits behind a slow later call."""
@@ -349,7 +361,7 @@ class Serial:
             worker.emit_held()
             replies = (*self._calls.session(request), *self._calls.success(call, result))
         except BaseException as error:
-            pending.append(self._failure(call, error))
+            pending.append(self._failure(call, error, request))
         else:
             pending += replies
         finally:
