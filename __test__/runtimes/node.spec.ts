@@ -361,6 +361,22 @@ describe('the host', () => {
     expect(await synapse.invoke('same', [double])).toBe(double);
   });
 
+  test('gives input streams, which are taken as they are iterated over', async () => {
+    const synapse = await spawnNode(`
+      handler('sum', async (numbers) => { let sum = 0; for await (const n of numbers) sum += n; return sum; });
+      handler('first', async (numbers) => { for await (const n of numbers) return n; });`);
+    let taken = 0;
+    async function* numbers(): AsyncGenerator<number> {
+      for (;;) yield taken++;
+    }
+    async function* few(): AsyncGenerator<number> {
+      for (let index = 0; index < 200; index++) yield index;
+    }
+    expect(await synapse.invoke('sum', [few()])).toBe(19_900);
+    expect(await synapse.invoke('first', [numbers()])).toBe(0);
+    expect(taken).toBeLessThan(100);
+  });
+
   test('hears of the end of a call that has asked it', async () => {
     const synapse = await spawnNode(`handler('ask', async () => host.slow());`);
     const aborted = new Promise((resolve) => {

@@ -1,6 +1,6 @@
 // The two halves of the build.
 
-import { rmSync } from 'node:fs';
+import { copyFileSync, rmSync } from 'node:fs';
 import { inModules, inProject } from './project.mjs';
 import { must } from './run.mjs';
 
@@ -23,7 +23,7 @@ export async function buildNative(options = []) {
   ]);
 }
 
-/** Compiles `ts/` to `dist/`. */
+/** Compiles `ts/` to `dist/`, and lays the golden values beside it that `synapse conformance` sends. */
 export async function buildFacade() {
   rmSync(inProject('dist'), { recursive: true, force: true });
   await must([
@@ -32,4 +32,5 @@ export async function buildFacade() {
     '-p',
     'tsconfig.build.json',
   ]);
+  copyFileSync(inProject('__test__', 'vectors', 'values.json'), inProject('dist', 'vectors.json'));
 }

@@ -1,11 +1,13 @@
-/** Functions of the host that came among the arguments of calls. */
+/** Functions and input streams of the host that came among the arguments of calls. */
 
 import { Decoder, type ExtensionValue } from '../codec/index.js';
 import { Kwargs } from '../kwargs.js';
 import type { HostCall } from './host.js';
 
-/** The extension type: the MessagePack array `[reference, name]`. */
+/** The extension type of functions: the MessagePack array `[reference, name]`. */
 const EXTENSION_FUNCTION = 5;
+/** That of input streams: the reference. */
+const EXTENSION_INPUT = 6;
 
 /** A function of the host. */
 export type HostFunction = (...args: unknown[]) => HostCall;
@@ -34,7 +36,8 @@ export class HostFunctions {
   }
 
   /** The hook of the decoder. */
-  decode(type: number, data: Buffer): HostFunction | undefined {
+  decode(type: number, data: Buffer): HostFunction | AsyncIterable<unknown> | undefined {
+    if (type === EXTENSION_INPUT) return this.#input(this.#decoder.decode(Buffer.from(data)));
     if (type !== EXTENSION_FUNCTION) return undefined;
     const payload = Buffer.from(data);
     const parts = this.#decoder.decode(payload);
@@ -50,6 +53,16 @@ export class HostFunctions {
     this.#payloads.set(run, payload);
     this.#gone.register(run, reference);
     return run;
+  }
+
+  /** An input stream: nothing is taken from its source before somebody iterates over it. */
+  #input(reference: unknown): AsyncIterable<unknown> | undefined {
+    if (typeof reference !== 'number') return undefined;
+    const open = (): AsyncIterator<unknown> =>
+      this.#owner.callFunction(reference, [], undefined)[Symbol.asyncIterator]();
+    const input = { [Symbol.asyncIterator]: open };
+    this.#gone.register(input, reference);
+    return input;
   }
 
   /** The hook of the encoder: sent back, it is the host's own function again. */
