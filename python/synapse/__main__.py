@@ -1,7 +1,7 @@
 """`python -m synapse worker.py`: a worker by a command of your own.
 
-For the option `runtime: { command }` of Node: an interpreter that Synapse has no part in, such as one
-in a container. Synapse's variable `SYNAPSE_WORKER` says the rest; see `docs/protocol.md`.
+For the option `runtime: { command }` of Node: an interpreter that Synapse has no part in, such as
+one in a container. The variable `SYNAPSE_WORKER` says the rest; see `docs/protocol.md`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _USAGE = 2
 
 def _main() -> None:
     text = os.environ.pop("SYNAPSE_WORKER", None)
-    if text is None or len(sys.argv) != 2:  # noqa: PLR2004
+    if text is None or len(sys.argv) != 2:
         sys.stderr.write(
             "usage: python -m synapse <file>, started by Synapse as runtime: { command }\n"
         )

@@ -107,7 +107,8 @@ export class Peer {
   async trickle(bytes: Buffer): Promise<void> {
     for (const byte of bytes) {
       await written(this.#channel(3), Buffer.of(byte));
-      await new Promise((next) => setImmediate(next));
+      // So long that a waiting worker reads each byte by itself.
+      await new Promise((next) => setTimeout(next, 2));
     }
   }
 
