@@ -1,6 +1,7 @@
 // The types of the public surface.
 
 export {
+  type Affinity,
   type Api,
   ArrowIpc,
   type ArrowKind,
@@ -17,6 +18,7 @@ export {
   type ErrorCode,
   type FallbackContext,
   type FallbackEvent,
+  type Globals,
   type GroupOptions,
   type GroupStats,
   type HandlerContext,
@@ -51,6 +53,15 @@ export {
   type RetryEvent,
   type RetryPolicy,
   resolvePython,
+  Session,
+  SessionError,
+  type SessionInfo,
+  type SessionLost,
+  type SessionManager,
+  type SessionOptions,
+  type SessionReference,
+  type SessionsHigh,
+  type SessionsStats,
   type SetupProgress,
   SpawnError,
   type SpawnOptions,

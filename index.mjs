@@ -22,6 +22,8 @@ export const {
   QueueFullError,
   RateLimitedError,
   resolvePython,
+  Session,
+  SessionError,
   SpawnError,
   Synapse,
   SynapseError,

@@ -76,6 +76,14 @@ codes! {
     NotSpawned = "NOT_SPAWNED", "DisposedError";
     /// Used after `dispose`, or disposed of while in use.
     Disposed = "DISPOSED", "DisposedError";
+    /// There are as many sessions as may be, or a session would hold more than it may.
+    SessionQuotaExceeded = "SESSION_QUOTA_EXCEEDED", "SessionError";
+    /// A session of that id exists already.
+    SessionExists = "SESSION_EXISTS", "SessionError";
+    /// The worker that a session is bound to is gone.
+    SessionWorkerUnavailable = "SESSION_WORKER_UNAVAILABLE", "SessionError";
+    /// The worker that a session is bound to is busy, and the session does not wait.
+    WorkerBusy = "WORKER_BUSY", "SessionError";
     /// A hub has no pool and no group of that name; the detail `available` lists those there are.
     PoolNotFound = "POOL_NOT_FOUND", "HubError";
     /// A hub has a pool or a group of that name already.

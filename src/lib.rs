@@ -9,6 +9,7 @@
 //! | 0 | [`error`], [`ids`], [`time`] | facts; import nothing of ours |
 //! | 1 | [`protocol`] | pure functions over bytes: the wire of `docs/protocol.md` |
 //! | 1 | [`policy`] | pure decisions: (state, event, now) → verdict |
+//! | 1 | [`session`] | state that outlives a worker: sessions and globals, pure as well |
 //! | 2 | [`engine`] | the state machine: (now, event) → actions; no I/O, threads or clock |
 //! | 3 | [`environ`] | find Python, make the environment, install what is asked for |
 //! | 3 | [`process`] | one child: spawn, link, output, stop ladder, reaping |
@@ -26,6 +27,7 @@ pub mod ids;
 pub mod policy;
 pub mod process;
 pub mod protocol;
+pub mod session;
 pub mod time;
 
 #[cfg(feature = "binding")]

@@ -38,10 +38,12 @@ import { Link } from './link.js';
 import { createEngine, type NativeEngine } from './native.js';
 import type { NativeConfig, NormalizedCallOptions } from './options/index.js';
 import { PendingCalls } from './pending.js';
+import { SessionStore } from './sessions/store.js';
 import type { StreamLink } from './stream.js';
 import { writeExtras } from './wire/extras.js';
 import * as header from './wire/header.js';
 import { writePolicies } from './wire/policies.js';
+import { writeSession } from './wire/session.js';
 import * as table from './wire/table.js';
 
 /** What the engine tells besides answers. The `type`s are those of `src/engine/action.rs`. */
@@ -71,6 +73,8 @@ export class Engine {
   readonly #decoder: Decoder;
   readonly #functions = new FunctionTable();
   readonly #callbacks: CallbackServer;
+  /** What is kept between calls. */
+  readonly sessions: SessionStore;
   /** The worker whose bytes are being read. */
   #reading = 0;
   #writer: Writer;
@@ -119,6 +123,10 @@ export class Engine {
     this.#native = createEngine(this.#table, () => {
       this.#native.poll();
       this.#settle(undefined, false);
+    });
+    this.sessions = new SessionStore(this.#native, {
+      depth: config.depthLimit,
+      settle: () => this.#settle(undefined, false),
     });
   }
 
@@ -232,7 +240,10 @@ export class Engine {
     const before = writer.position;
     try {
       let flags = target.credit === 0 ? target.form : target.form | header.STREAM;
-      if (options !== undefined) this.#writeOptions(options, target.credit);
+      if (options !== undefined) {
+        this.#writeOptions(options, target.credit);
+        if (options.session !== undefined) writeSession(writer, options.session);
+      }
       const asked = this.#callbacks.open === 0 ? undefined : this.#callbacks.current();
       if (asked !== undefined) writeAsked(writer, asked);
       const start = writer.position;
@@ -244,7 +255,7 @@ export class Engine {
           callback: asked.id,
           metadata: options?.metadata,
         });
-      } else if (options !== undefined && (options.timeout > 0 || options.metadata !== undefined)) {
+      } else if (options !== undefined && hasExtras(options)) {
         flags |= header.EXTRAS;
         writeExtras(writer, options.timeout, { metadata: options.metadata });
       }
@@ -599,4 +610,9 @@ function workerExited(event: EngineEvent): WorkerExitedError {
   const { worker, code, signal } = event as unknown as WorkerExit;
   const message = `worker ${worker} is gone: nobody waits for the answer`;
   return new WorkerExitedError(message, { worker, exitCode: code, signal });
+}
+
+/** Whether a request says more than its arguments. The engine adds the session's state to the extras. */
+function hasExtras({ timeout, metadata, session }: NormalizedCallOptions): boolean {
+  return timeout > 0 || metadata !== undefined || session !== undefined;
 }

@@ -107,6 +107,17 @@ export interface FallbackEvent {
   readonly error: SynapseError;
 }
 
+/** The worker that a session was bound to is gone. What the session holds is not. */
+export interface SessionLost {
+  readonly session: string;
+  readonly worker: number;
+}
+
+/** Four fifths of the sessions that `sessions.max` allows are there. */
+export interface SessionsHigh {
+  readonly current: number;
+}
+
 /** Names of events and the arguments of their listeners. */
 export interface SynapseEvents {
   ready: [];
@@ -121,6 +132,8 @@ export interface SynapseEvents {
   breaker: [BreakerEvent];
   retry: [RetryEvent];
   fallback: [FallbackEvent];
+  'session:lost': [SessionLost];
+  'sessions:high': [SessionsHigh];
   unhealthy: [SynapseError];
   healthy: [];
   error: [Error];

@@ -29,6 +29,9 @@ export type {
   HedgePolicy,
   RateLimitPolicy,
   RetryPolicy,
+  Affinity,
+  SessionOptions,
+  SessionReference,
   SetupProgress,
   SpawnOptions,
   StreamOptions,
@@ -36,6 +39,13 @@ export type {
 export { NativeLoadError } from './platform.js';
 export { type ResolvedPython, type ResolvePythonOptions, resolvePython } from './resolve-python.js';
 export type { Counters, PolicyStats, Stats, WorkerInfo, WorkerStats } from './stats.js';
+export {
+  type Globals,
+  Session,
+  type SessionInfo,
+  type SessionManager,
+  type SessionsStats,
+} from './sessions/index.js';
 export type { PythonStream } from './stream.js';
 export { Synapse } from './synapse.js';
 export { isUnserializable, type Unserializable } from './unserializable.js';

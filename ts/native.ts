@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module';
 import { NativeLoadError } from './platform.js';
 
-/** One engine. Mirrors `src/binding/engine.rs`. */
+/** One engine. Mirrors `src/binding/engine.rs` and then `src/binding/sessions.rs`. */
 export interface NativeEngine {
   /** Prepares the environment and starts workers. The outcome comes as an event. */
   start(config: string): void;
@@ -40,6 +40,31 @@ export interface NativeEngine {
   stats(): string;
   /** The workers as JSON. */
   workers(): string;
+  /** Opens a session; answers whether it was made. `ttl` in ms: 0 leaves it, infinity is for ever. */
+  openSession(id: string, ttl: number, mustBeNew: boolean): boolean;
+  /** The values of a session; null if it is not there. */
+  readSession(id: string): { readonly keys: string[]; readonly values: Buffer[] } | null;
+  /** Changes a session: `keys` get the values that lie in `bytes`, each up to its place in `ends`. */
+  changeSession(
+    id: string,
+    ttl: number,
+    keys: string[],
+    bytes: Uint8Array,
+    ends: number[],
+    remove: string[],
+  ): void;
+  /** Forgets a session; answers whether there was one. */
+  deleteSession(id: string): boolean;
+  /** Forgets sessions that are over; answers how many. */
+  sweepSessions(): number;
+  /** What is known of a session, or of all if none is named, as JSON. */
+  describeSessions(id?: string): string;
+  /** Stores a value without a session. `ttl` in ms; infinity is for ever. */
+  putGlobal(key: string, value: Uint8Array, ttl: number): void;
+  /** A value without a session. */
+  getGlobal(key: string): Buffer | null;
+  /** Forgets a value without a session; answers whether there was one. */
+  deleteGlobal(key: string): boolean;
 }
 
 interface Binding {

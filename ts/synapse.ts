@@ -33,11 +33,13 @@ import {
   normalizeCallOptions,
   normalizeIdleTimeout,
   normalizeSpawnOptions,
+  type SessionOptions,
   type SetupProgress,
   type SpawnOptions,
   type StreamOptions,
 } from './options/index.js';
 import { parseJson } from './parse-json.js';
+import { Globals, type Session, SessionManager, type SessionOwner } from './sessions/index.js';
 import { readStats, type Stats, type WorkerInfo } from './stats.js';
 import { PythonStream } from './stream.js';
 import * as header from './wire/header.js';
@@ -97,6 +99,17 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   /** The dispose that is under way. */
   #disposal: Promise<void> | undefined;
   #referenced = true;
+  readonly #owner: SessionOwner = {
+    call: (input, options) => this.call(input, options),
+    invoke: (name, args, options) => this.invoke(name, args, options),
+    stream: (name, args, options) => this.stream(name, args, options),
+    store: () => this.#live().engine.sessions,
+    isStream: (name) => this.#target?.handlers.isStream(name) ?? false,
+  };
+  /** The sessions of this instance: make, list, delete, count. */
+  readonly sessions = new SessionManager(this.#owner);
+  /** Values of this instance that belong to no session. They end with the workers' target. */
+  readonly globals = new Globals(this.#owner);
 
   /**
    * @param defaults options for every `spawn` of this instance
@@ -257,6 +270,17 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   }
 
   /**
+   * A session: calls that share state, which Python sees as `context().session`. It comes into being
+   * with its first call.
+   *
+   * @param options `ttl`: how long it lives untouched, in ms (default `sessions.ttl`, one hour);
+   *   `affinity`: which worker runs its calls (default `hint`), see docs/sessions.md
+   */
+  session(id: string, options?: SessionOptions): Session {
+    return this.sessions.open(id, options);
+  }
+
+  /**
    * Registers a function that Python calls as `host.getUser(1)`, or an object of functions: with
    * `handle('market', { DataFetch() {} })` Python calls `host.market.DataFetch()`. It gets Python's
    * positional arguments and a `HandlerContext`; it returns a value, a promise, or an (async)
@@ -386,12 +410,17 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   }
 
   async #ready(): Promise<Target> {
+    const target = this.#live();
+    await target.ready;
+    return target;
+  }
+
+  #live(): Target {
     const target = this.#target;
     if (target === undefined) {
       throw new DisposedError('NOT_SPAWNED', 'Cannot send inputs to instance before spawning it.');
     }
     if (target.disposing) throw new DisposedError('DISPOSED', 'the instance is being disposed of');
-    await target.ready;
     return target;
   }
 
@@ -443,6 +472,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
       }
       case 'breaker':
       case 'retry':
+      case 'sessions:high':
+      case 'session:lost':
       case 'progress':
       case 'worker:ready':
       case 'worker:restart':

@@ -39,6 +39,7 @@ const DEFAULTS: NativeConfig = {
   callTimeoutMs: null,
   startTimeoutMs: 120_000,
   graceMs: 500,
+  sessions: { max: 10_000, bytes: 1024 * 1024, ttlMs: 3_600_000, store: null },
   python: null,
   installer: 'auto',
   requirements: null,

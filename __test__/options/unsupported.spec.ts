@@ -23,7 +23,6 @@ const spawn: Record<string, [SpawnOptions, SpawnOptions]> = {
 };
 
 const call: Record<string, [CallOptions, CallOptions]> = {
-  session: [{ session: 'user_1' }, { session: undefined }],
 };
 
 describe('an option of spawn', () => {

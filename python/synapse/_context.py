@@ -6,8 +6,10 @@ from time import monotonic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
+    from collections.abc import Callable
     from typing import Any
+
+    from synapse._session import Session
 
 
 class Context:
@@ -23,7 +25,7 @@ class Context:
         self._backend = backend
         remaining = extras.get("remaining")
         self._deadline: float | None = None if remaining is None else received + remaining / 1000
-        self._session: dict[str, Any] | None = None
+        self._session: Session | None = None
 
     @property
     def call_id(self) -> int:
@@ -31,16 +33,20 @@ class Context:
         return self._id
 
     @property
-    def session(self) -> MutableMapping[str, Any]:
-        """State of the caller's session; what is written is there in its next call."""
+    def session(self) -> Session:
+        """State of the caller's session, a mapping; what is written is there in its next call.
+
+        Empty, and not writable, if the call belongs to no session.
+        """
         if self._session is None:
-            given = self._extras.get("session")
-            self._session = dict(given) if isinstance(given, dict) else {}
+            from synapse._session import Session
+
+            self._session = Session(self._extras.get("session"))
         return self._session
 
-    def touched_session(self) -> dict[str, Any] | None:
-        """The session's state if the call has looked at it, for the worker."""
-        return self._session
+    def session_changes(self) -> dict[str, Any] | None:
+        """What the call has changed in its session, for the worker; None if nothing."""
+        return None if self._session is None else self._session.changes()
 
     @property
     def cancelled(self) -> bool:

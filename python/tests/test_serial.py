@@ -116,17 +116,18 @@ def test_extras_reach_the_context(worker):
     }
 
 
-def test_a_session_that_was_touched_is_sent_before_the_reply(worker):
-    call = worker.send("remember", 5, extras={"session": {"first": 1}})
-    session = worker.receive()
-    assert (session.kind, session.call) == ("session", call)
-    assert session.value == {"first": 1, "last": 5}
+def test_what_a_call_changes_in_its_session_is_sent_before_the_reply(worker):
+    session = {"id": "s", "data": {"first": b"\x01"}}
+    call = worker.send("remember", 5, extras={"session": session})
+    changes = worker.receive()
+    assert (changes.kind, changes.call) == ("session", call)
+    assert changes.value == {"set": {"last": b"\x05"}, "delete": []}
     assert worker.receive().kind == "response"
 
 
 def test_a_session_can_be_read(worker):
-    call = worker.send("recall", None, extras={"session": {"last": 4}})
-    assert worker.receive().kind == "session"
+    session = {"id": "s", "data": {"last": b"\x04"}}
+    call = worker.send("recall", None, extras={"session": session})
     assert worker.reply(call).value == 4
 
 

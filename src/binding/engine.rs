@@ -16,7 +16,7 @@ use crate::ids::{CallId, WorkerId};
 /// One engine and its processes.
 #[napi]
 pub struct NativeEngine {
-    driver: NodeDriver,
+    pub(super) driver: NodeDriver,
     /// Where answers go. Held, not handed in with each call: looking at a typed array costs as much
     /// as scheduling a call.
     table: Uint32Array,
@@ -173,6 +173,11 @@ impl NativeEngine {
     #[napi(catch_unwind)]
     pub fn workers(&self) -> String {
         self.driver.workers().to_string()
+    }
+
+    /// After a call that settles nothing.
+    pub(super) fn after(&mut self) {
+        self.answer(0, 0);
     }
 
     fn answer(&mut self, consumed: usize, need: usize) {

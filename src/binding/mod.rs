@@ -12,4 +12,5 @@ mod engine;
 // In a test napi registers no functions, and nobody would call them.
 #[cfg(not(test))]
 mod resolve;
+mod sessions;
 mod table;

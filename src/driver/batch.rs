@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | options | a request | `f64` milliseconds until the deadline (0 for none), `i32` priority, `u32` worker (0 for any), `u32` flags (bit 0: idempotent), `u32` credit |
 //! | policies | a request | what the call says for itself, as JSON (`driver/policies.rs`) |
+//! | session | a request | `u8` affinity (0 hint, 1 wait, 2 fail), `f64` time to live in milliseconds (0 leaves it, infinity is for ever), the id |
 //! | worker | an answer to a callback | nothing: the header's id is the worker that asked |
 //! | worker | a request | `u32` callback on whose behalf the call is made; the header's id is the worker that waits for it |
 //!
@@ -12,9 +13,10 @@
 
 use std::time::Duration;
 
-use crate::engine::{CallOptions, Nested, Submission};
+use crate::engine::{Affinity, CallOptions, InSession, Nested, Submission};
 use crate::ids::{CallId, CallbackId, WorkerId};
 use crate::protocol::header::{self, Kind};
+use crate::session::TimeToLive;
 use crate::time::Time;
 
 /// The options record's kind.
@@ -23,10 +25,31 @@ const OPTIONS: u8 = 0xf0;
 const WORKER: u8 = 0xf1;
 /// The policies record's kind.
 const POLICIES: u8 = 0xf2;
+/// The session record's kind.
+const SESSION: u8 = 0xf3;
 /// The options record's flag: the call may be run again.
 const IDEMPOTENT: u32 = 1;
 
-/// One frame of a batch, and what its records say.
+/// One frame of a batch, and the session that it belongs to.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The frame.
+    pub item: Item<'a>,
+    /// Calls only.
+    pub session: Option<InSession<'a>>,
+}
+
+impl<'a> Item<'a> {
+    /// The call, if it is one.
+    pub fn call(&mut self) -> Option<&mut Submission<'a>> {
+        match self {
+            Self::Call(call) | Self::Nested(call, _) | Self::Guarded(call, ..) => Some(call),
+            Self::Answer { .. } => None,
+        }
+    }
+}
+
+/// A frame, and what its records say.
 #[derive(Debug)]
 pub enum Item<'a> {
     /// A call.
@@ -60,12 +83,13 @@ impl<'a> Batch<'a> {
 }
 
 impl<'a> Iterator for Batch<'a> {
-    type Item = Item<'a>;
+    type Item = Entry<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut options = CallOptions::default();
         let mut about: Option<(WorkerId, &[u8])> = None;
         let mut policies: Option<&[u8]> = None;
+        let mut session = None;
         loop {
             let head = self.rest.first_chunk::<{ header::LEN }>()?;
             let [l0, l1, l2, l3, kind, _, h0, h1, i0, i1, i2, i3] = *head;
@@ -78,6 +102,10 @@ impl<'a> Iterator for Batch<'a> {
             }
             if kind == POLICIES {
                 policies = Some(record.get(header::LEN..)?);
+                continue;
+            }
+            if kind == SESSION {
+                session = Some(parse_session(record.get(header::LEN..)?)?);
                 continue;
             }
             let id = u32::from_le_bytes([i0, i1, i2, i3]);
@@ -98,7 +126,7 @@ impl<'a> Iterator for Batch<'a> {
                 }),
                 _ => None,
             };
-            return Some(match (about, nested, policies) {
+            let item = match (about, nested, policies) {
                 (_, nested, Some(policies)) => Item::Guarded(call, nested, policies),
                 (_, Some(nested), None) => Item::Nested(call, nested),
                 (None, None, None) => Item::Call(call),
@@ -106,9 +134,24 @@ impl<'a> Iterator for Batch<'a> {
                     worker,
                     frame: record,
                 },
-            });
+            };
+            return Some(Entry { item, session });
         }
     }
+}
+
+fn parse_session(bytes: &[u8]) -> Option<InSession<'_>> {
+    let (&affinity, rest) = bytes.split_first()?;
+    let (ttl, id) = rest.split_first_chunk::<8>()?;
+    Some(InSession {
+        id: std::str::from_utf8(id).ok()?,
+        affinity: match affinity {
+            1 => Affinity::StrictQueue,
+            2 => Affinity::StrictFail,
+            _ => Affinity::Hint,
+        },
+        ttl: TimeToLive::from_ms(f64::from_le_bytes(*ttl)),
+    })
 }
 
 fn parse_options(bytes: &[u8], now: Time) -> Option<CallOptions> {
@@ -128,6 +171,7 @@ fn parse_options(bytes: &[u8], now: Time) -> Option<CallOptions> {
         worker: (worker != 0).then_some(WorkerId(worker)),
         idempotent: u32::from_le_bytes(*flags) & IDEMPOTENT != 0,
         credit: u32::from_le_bytes(*credit),
+        session: None,
     })
 }
 
@@ -168,7 +212,7 @@ mod tests {
         ];
         let bytes = bytes.concat();
         let calls: Vec<_> = Batch::new(&bytes, Time(100))
-            .map(|item| match item {
+            .map(|entry| match entry.item {
                 Item::Call(call) => call,
                 other => panic!("{other:?}"),
             })
@@ -184,6 +228,7 @@ mod tests {
                 worker: Some(WorkerId(7)),
                 idempotent: true,
                 credit: 64,
+                session: None,
             }
         );
         assert_eq!(calls[2].options, CallOptions::default());
@@ -212,7 +257,9 @@ mod tests {
             request(2, b"b"),
         ];
         let bytes = bytes.concat();
-        let items: Vec<_> = Batch::new(&bytes, Time::ZERO).collect();
+        let items: Vec<_> = Batch::new(&bytes, Time::ZERO)
+            .map(|entry| entry.item)
+            .collect();
         let [
             Item::Answer {
                 worker: WorkerId(3),
@@ -234,5 +281,25 @@ mod tests {
             }
         );
         assert_eq!((second.id, second.options.priority), (CallId(2), 0));
+    }
+
+    #[test]
+    fn a_session_record_belongs_to_the_call_that_follows() {
+        let id = "é".as_bytes();
+        let length = u8::try_from(8 + 1 + 8 + id.len()).unwrap();
+        let mut bytes = vec![length, 0, 0, 0, SESSION, 0, 0, 0, 0, 0, 0, 0, 2];
+        bytes.extend(1500_f64.to_le_bytes());
+        bytes.extend(id);
+        bytes.extend(request(1, b"a"));
+        bytes.extend(request(2, b"b"));
+        let sessions: Vec<_> = Batch::new(&bytes, Time::ZERO)
+            .map(|entry| entry.session)
+            .collect();
+        let expected = InSession {
+            id: "é",
+            affinity: Affinity::StrictFail,
+            ttl: TimeToLive::For(Duration::from_millis(1500)),
+        };
+        assert_eq!(sessions, [Some(expected), None]);
     }
 }

@@ -14,4 +14,5 @@ pub mod options;
 pub mod output;
 pub mod policies;
 pub mod resolve;
+mod sessions;
 mod signals;

@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::driver::batch::{Batch, Item};
+use crate::driver::batch::{Batch, Entry, Item};
 use crate::driver::launch::{Prepared, prepare};
 use crate::driver::options::SpawnOptions;
 use crate::driver::output::Utf8;
@@ -171,7 +171,12 @@ impl NodeDriver {
             return;
         };
         let actions = &mut self.actions;
-        for item in Batch::new(bytes, now) {
+        for Entry { mut item, session } in Batch::new(bytes, now) {
+            if let (Some(session), Some(call)) = (session, item.call())
+                && !engine.join(now, call, session, actions)
+            {
+                continue;
+            }
             match item {
                 Item::Call(call) => engine.submit(now, &call, actions),
                 Item::Nested(call, nested) => engine.submit_nested(now, &call, nested, actions),
@@ -306,11 +311,15 @@ impl NodeDriver {
         )
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         Time(u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 
-    fn with_engine(&mut self, act: impl FnOnce(&mut Engine, Time, &mut Actions)) {
+    pub(super) fn engine(&mut self) -> Option<&mut Engine> {
+        self.engine.as_mut()
+    }
+
+    pub(super) fn with_engine(&mut self, act: impl FnOnce(&mut Engine, Time, &mut Actions)) {
         let now = self.now();
         if let Some(engine) = &mut self.engine {
             act(engine, now, &mut self.actions);

@@ -13,6 +13,7 @@ use crate::policy::backoff::Backoff;
 use crate::policy::restart::RestartPolicy;
 use crate::process::OutputMode;
 use crate::protocol::Limits;
+use crate::session;
 
 /// The options of one `spawn`. Mirrors `ts/options/native.ts`, in its order.
 #[derive(Debug, Clone, Deserialize)]
@@ -44,6 +45,7 @@ pub struct SpawnOptions {
     pub call_timeout_ms: Option<f64>,
     pub start_timeout_ms: Option<f64>,
     pub grace_ms: f64,
+    pub sessions: Sessions,
     /// `{ managed: '3.12' }` crosses as `managed:3.12`.
     pub python: Option<String>,
     pub installer: String,
@@ -90,6 +92,17 @@ pub struct RestartBackoff {
     pub initial_ms: f64,
     pub factor: f64,
     pub max_ms: f64,
+}
+
+/// The option `sessions`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at the option in ts/options")]
+pub struct Sessions {
+    pub max: usize,
+    pub bytes: usize,
+    pub ttl_ms: Option<f64>,
+    pub store: Option<PathBuf>,
 }
 
 /// The option `inheritEnv`.
@@ -148,6 +161,12 @@ impl SpawnOptions {
             },
             start_timeout: self.start_timeout_ms.map(millis),
             grace: millis(self.grace_ms),
+            sessions: session::Limits {
+                sessions: self.sessions.max,
+                bytes: self.sessions.bytes,
+                ttl: self.sessions.ttl_ms.map(millis),
+            },
+            durable_sessions: self.sessions.store.is_some(),
         }
     }
 }

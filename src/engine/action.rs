@@ -228,6 +228,20 @@ pub enum Event {
         #[serde(flatten)]
         about: Map<String, Value>,
     },
+    /// Four fifths of the sessions that may be are there.
+    #[serde(rename = "sessions:high")]
+    SessionsHigh {
+        /// How many there are.
+        current: usize,
+    },
+    /// The worker that a session was bound to is gone. What the session holds is not.
+    #[serde(rename = "session:lost")]
+    SessionLost {
+        /// The session.
+        session: String,
+        /// The worker.
+        worker: WorkerId,
+    },
     /// A worker's watcher thread is alive.
     #[serde(rename = "heartbeat")]
     Heartbeat {

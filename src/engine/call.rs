@@ -1,5 +1,6 @@
 //! A call from submission to settlement.
 
+use crate::engine::sessions::SessionUse;
 use crate::ids::{CallId, CallbackId, WorkerId};
 use crate::time::Time;
 
@@ -36,6 +37,8 @@ pub struct CallOptions {
     pub worker: Option<WorkerId>,
     /// It may be run again if a worker dies with it.
     pub idempotent: bool,
+    /// The session whose state it carries.
+    pub session: Option<SessionUse>,
     /// Its caller takes a stream, and so many items before it grants more; 0 for one result.
     pub credit: u32,
 }

@@ -33,15 +33,26 @@ impl Engine {
 
     /// A call without policies, or an attempt at one with.
     pub(super) fn submit_plain(&mut self, now: Time, call: &Submission<'_>, actions: &mut Actions) {
-        let worker = match call.options.worker {
-            None => self.placement.pick(),
-            Some(id) => self
+        let mut call = *call;
+        let worker = match (call.options.worker, call.options.session) {
+            (None, None) => self.placement.pick(),
+            (None, Some(session)) => {
+                match self.place_in_session(now, &mut call, session, actions) {
+                    Ok(worker) => worker,
+                    Err(failure) => {
+                        let id = call.id;
+                        actions.events.push(Event::Failed { id, failure });
+                        return;
+                    }
+                }
+            }
+            (Some(id), _) => self
                 .workers
                 .get(&id)
                 .filter(|w| w.capacity().is_some())
                 .map(|w| w.id),
         };
-        self.submit_to(now, call, worker, actions);
+        self.submit_to(now, &call, worker, actions);
     }
 
     /// A call that `worker` takes now, or that waits if there is none.
@@ -198,6 +209,10 @@ impl Engine {
                     return;
                 };
                 let at = worker.outbox.len();
+                let carried = call.options.session.and_then(|session| {
+                    Self::carry_session(&mut self.sessions, now, session, worker.id, frame)
+                });
+                let frame = carried.as_deref().unwrap_or(frame);
                 worker.outbox.extend_from_slice(frame);
                 if let Some(field) = worker.outbox.get_mut(at + 6..at + 8) {
                     field.copy_from_slice(&number.to_le_bytes());

@@ -11,6 +11,7 @@
 //! | [`Engine::submit`], [`Engine::cancel`] | `intake.rs` |
 //! | [`Engine::received`], [`Engine::drained`] | `replies.rs` |
 //! | [`Engine::answer`], [`Engine::submit_nested`] | `callbacks.rs` |
+//! | [`Engine::join`] | `sessions.rs` |
 //! | [`Engine::control`] | `control.rs` |
 //! | [`Engine::inspected`] | `begun.rs` |
 //! | [`Engine::start`], [`Engine::exited`], [`Engine::closed`], [`Engine::tick`], [`Engine::stop`] | `supervise.rs` |
@@ -33,6 +34,7 @@ mod placement;
 mod policies;
 mod queue;
 mod replies;
+mod sessions;
 mod stats;
 mod supervise;
 mod timers;
@@ -51,6 +53,7 @@ pub use crate::engine::policies::{
     PolicySet, PolicyStats, RetryStats,
 };
 pub use crate::engine::replies::Received;
+pub use crate::engine::sessions::{Affinity, InSession, SessionUse};
 pub use crate::engine::stats::Durations;
 pub use crate::engine::worker::Exit;
 
@@ -66,6 +69,7 @@ use crate::error::Failure;
 use crate::ids::{CallId, WorkerId};
 use crate::policy::restart::{RestartPolicy, Restarts};
 use crate::protocol::Limits;
+use crate::session::{self, Globals, Sessions};
 
 /// How an engine behaves. The options of `spawn`, with their defaults applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,6 +93,10 @@ pub struct Config {
     pub start_timeout: Option<Duration>,
     /// How long a cancelled call may go on before its worker is killed.
     pub grace: Duration,
+    /// Bounds on sessions.
+    pub sessions: session::Limits,
+    /// Whether sessions are written down for the next start.
+    pub durable_sessions: bool,
 }
 
 impl Default for Config {
@@ -103,6 +111,8 @@ impl Default for Config {
             limits: Limits::default(),
             start_timeout: Some(Duration::from_secs(120)),
             grace: Duration::from_millis(500),
+            sessions: session::Limits::default(),
+            durable_sessions: false,
         }
     }
 }
@@ -144,6 +154,10 @@ pub struct Engine {
     queue_max: Option<usize>,
     /// `None` until there are any.
     policies: Option<Box<Policies>>,
+    sessions: Sessions,
+    globals: Globals,
+    /// A timer for sessions that are over is set.
+    sweeping: bool,
 }
 
 impl Engine {
@@ -151,6 +165,9 @@ impl Engine {
     pub fn new(config: Config) -> Self {
         Self {
             queue_max: config.queue_max,
+            sessions: Sessions::new(config.sessions, config.durable_sessions),
+            globals: Globals::default(),
+            sweeping: false,
             config,
             phase: Phase::Idle,
             calls: FxHashMap::default(),

@@ -115,6 +115,11 @@ impl Engine {
                 self.log(worker, header.id, body, actions)?;
                 return Ok(Step::Done { next, reply: false });
             }
+            Kind::Session => {
+                let body = bytes.get(payload).unwrap_or_default();
+                self.session_changed(now, worker, CallId(header.id), body, actions)?;
+                return Ok(Step::Done { next, reply: false });
+            }
             Kind::Callback | Kind::Credit | Kind::Cancel | Kind::Release => {
                 self.callback(worker, header, &payload, actions)?;
                 return Ok(Step::Done { next, reply: false });

@@ -291,6 +291,7 @@ impl Engine {
                 Timer::Grace { call, sequence } => self.grace_is_over(call, sequence, actions),
                 Timer::Start { worker } => self.start_is_late(now, worker, actions),
                 Timer::Drained { worker } => self.drained_or_dead(now, worker, actions),
+                Timer::Sweep => self.sweep_sessions(now),
                 Timer::Restart => {
                     if self.restarts_pending > 0 {
                         self.restarts_pending -= 1;
@@ -327,6 +328,7 @@ impl Engine {
                 .is_some_and(|worker| worker.state == WorkerState::Starting),
             Timer::Drained { worker } => workers.contains_key(worker),
             Timer::Restart => restarts > 0,
+            Timer::Sweep => true,
         })
     }
 

@@ -23,6 +23,8 @@ pub(super) enum Timer {
     Drained { worker: WorkerId },
     /// A replacement is due.
     Restart,
+    /// Sessions that are over are looked for.
+    Sweep,
 }
 
 /// The pending timers, earliest first.

@@ -5,6 +5,7 @@
 //! - [`message`]: the payloads that Rust itself reads: hello, fault, log, mark, heartbeat
 //! - [`journal`]: the shared memory that tells which calls a worker has begun
 //! - [`depth`]: refuses deep nesting before a recursive reader sees it
+//! - [`extras`]: what the engine adds to a request: the state of its session
 //! - `lenient`: JSON values from MessagePack that JSON has no word for
 //! - [`stdio`]: the framing of version 1.4
 //!
@@ -12,6 +13,7 @@
 
 pub mod decoder;
 pub mod depth;
+pub mod extras;
 pub mod header;
 pub mod journal;
 mod lenient;

@@ -229,6 +229,26 @@ export class DisposedError extends SynapseError {
   }
 }
 
+/** A session cannot be used as was asked. */
+export class SessionError extends SynapseError {
+  declare readonly code: CodeOf<'SessionError'>;
+  /** Its id. */
+  declare readonly session?: string;
+
+  static {
+    identify(SessionError, 'SessionError');
+  }
+
+  constructor(
+    code: CodeOf<'SessionError'>,
+    message: string,
+    fields: Given<Pick<SessionError, 'session'>> = {},
+  ) {
+    super(code, message, fields);
+    setGiven(this, { session: fields.session });
+  }
+}
+
 /** A name of a hub is unknown or taken. */
 export class HubError extends SynapseError {
   declare readonly code: CodeOf<'HubError'>;

@@ -26,6 +26,10 @@ export const CODES = {
   ALREADY_SPAWNED: 'SpawnError',
   NOT_SPAWNED: 'DisposedError',
   DISPOSED: 'DisposedError',
+  SESSION_QUOTA_EXCEEDED: 'SessionError',
+  SESSION_EXISTS: 'SessionError',
+  SESSION_WORKER_UNAVAILABLE: 'SessionError',
+  WORKER_BUSY: 'SessionError',
   POOL_NOT_FOUND: 'HubError',
   POOL_EXISTS: 'HubError',
   GROUP_EMPTY: 'HubError',
@@ -68,6 +72,7 @@ export const CATEGORIES: Readonly<Record<ErrorClass, ErrorCategory>> = {
   EnvironmentError: 'environment',
   SpawnError: 'environment',
   DisposedError: 'lifecycle',
+  SessionError: 'pool',
   HubError: 'pool',
 };
 
@@ -78,6 +83,8 @@ export const RETRYABLE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'QUEUE_FULL',
   'CIRCUIT_OPEN',
   'RATE_LIMITED',
+  'SESSION_WORKER_UNAVAILABLE',
+  'WORKER_BUSY',
 ]);
 
 /** Whether a text is one of the codes. */

@@ -26,6 +26,7 @@ export {
   ProtocolError,
   QueueFullError,
   RateLimitedError,
+  SessionError,
   SpawnError,
   TimeoutError,
   ValidationError,

@@ -12,6 +12,7 @@ import {
   ProtocolError,
   QueueFullError,
   RateLimitedError,
+  SessionError,
   SpawnError,
   TimeoutError,
   ValidationError,
@@ -54,6 +55,13 @@ function spawn(code: CodeOf<'SpawnError'>): Maker {
 
 function disposed(code: CodeOf<'DisposedError'>): Maker {
   return (message, _reader, complete) => new DisposedError(code, message, complete({}));
+}
+
+function session(code: CodeOf<'SessionError'>): Maker {
+  return (message, reader, complete) => {
+    const id = reader.text('session');
+    return new SessionError(code, message, complete({ session: id }));
+  };
 }
 
 function hub(code: CodeOf<'HubError'>): Maker {
@@ -115,6 +123,10 @@ export const MAKERS: Readonly<Record<ErrorCode, Maker>> = {
   ALREADY_SPAWNED: spawn('ALREADY_SPAWNED'),
   NOT_SPAWNED: disposed('NOT_SPAWNED'),
   DISPOSED: disposed('DISPOSED'),
+  SESSION_QUOTA_EXCEEDED: session('SESSION_QUOTA_EXCEEDED'),
+  SESSION_EXISTS: session('SESSION_EXISTS'),
+  SESSION_WORKER_UNAVAILABLE: session('SESSION_WORKER_UNAVAILABLE'),
+  WORKER_BUSY: session('WORKER_BUSY'),
   POOL_NOT_FOUND: hub('POOL_NOT_FOUND'),
   POOL_EXISTS: hub('POOL_EXISTS'),
   GROUP_EMPTY: hub('GROUP_EMPTY'),

@@ -60,6 +60,8 @@ const FORWARDED: { readonly [Name in keyof SynapseEvents]: true } = {
   breaker: true,
   retry: true,
   fallback: true,
+  'session:lost': true,
+  'sessions:high': true,
   unhealthy: true,
   healthy: true,
   error: true,

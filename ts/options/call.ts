@@ -12,7 +12,7 @@ import { normalizeParseJson } from './parseJson.js';
 import { callPolicies } from './policies.js';
 import { normalizePriority, type PriorityOption } from './priority.js';
 import type { RetryOption } from './retry.js';
-import { normalizeSession, type SessionOption } from './session.js';
+import { type NormalizedSession, normalizeSession, type SessionOption } from './session.js';
 import { normalizeSignal, type SignalOption } from './signal.js';
 import { normalizeTimeout, type TimeoutOption } from './timeout.js';
 import { refuseUnsupported, UNSUPPORTED_CALL } from './unsupported.js';
@@ -50,6 +50,7 @@ export interface NormalizedCallOptions {
   readonly metadata: MetadataOption | undefined;
   /** What the call says of policies, as the engine reads it. */
   readonly policies: string | undefined;
+  readonly session: NormalizedSession | undefined;
 }
 
 /** `parseJson` belongs to `call` alone, which reads it itself. */
@@ -76,6 +77,7 @@ const DEFAULTS: NormalizedCallOptions = Object.freeze({
   idempotent: false,
   metadata: undefined,
   policies: undefined,
+  session: undefined,
 });
 
 /**
@@ -107,7 +109,6 @@ export function normalizeCallOptions(
     return Object.freeze({ ...DEFAULTS, timeout: callTimeoutMs });
   }
   const given = knownNames('', options, NAMES);
-  normalizeSession(given['session']);
   normalizeParseJson(given['parseJson']);
   const timeout = normalizeTimeout(given['timeout']);
   const normalized = Object.freeze({
@@ -118,6 +119,7 @@ export function normalizeCallOptions(
     idempotent: normalizeIdempotent(given['idempotent']),
     metadata: normalizeMetadata(given['metadata']),
     policies: callPolicies(options.retry, options.cache, options.hedge),
+    session: normalizeSession(given['session']),
   });
   refuseUnsupported(UNSUPPORTED_CALL, options);
   return normalized;

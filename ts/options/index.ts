@@ -26,6 +26,7 @@ export type { RateLimitOption, RateLimitPolicy } from './rateLimit.js';
 export type { RecycleOption } from './recycle.js';
 export type { RestartOption, RestartPolicy } from './restart.js';
 export type { RetryOption, RetryPolicy } from './retry.js';
+export type { Affinity, SessionOptions, SessionReference } from './session.js';
 export {
   checkSpawnOptions,
   mergeSpawnOptions,

@@ -7,6 +7,7 @@ import type { Policies } from './policies.js';
 import type { ProtocolOption } from './protocol.js';
 import type { Restart } from './restart.js';
 import type { ValuesOption } from './values.js';
+import type { Sessions } from './sessions.js';
 
 /**
  * The options as the engine takes them: no field is missing, absent is null, and the order is that of
@@ -40,6 +41,7 @@ export interface NativeConfig {
   readonly callTimeoutMs: number | null;
   readonly startTimeoutMs: number | null;
   readonly graceMs: number;
+  readonly sessions: Sessions;
   /** A managed one as `managed:3.12`. */
   readonly python: string | null;
   readonly installer: InstallerOption;

@@ -32,6 +32,7 @@ import { normalizeRequirements, type RequirementsOption } from './requirements.j
 import { normalizeRestart, type RestartOption } from './restart.js';
 import { normalizeRetry, type RetryOption } from './retry.js';
 import { checkRuntime, normalizeRuntime, type RuntimeOption, runtimeCommand } from './runtime.js';
+import { normalizeSessions, type SessionsOption } from './sessions.js';
 import { normalizeStartTimeout, type StartTimeoutOption } from './startTimeout.js';
 import { normalizeStrategy, type StrategyOption } from './strategy.js';
 import { refuseUnsupported, UNSUPPORTED_SPAWN } from './unsupported.js';
@@ -75,6 +76,7 @@ export interface SpawnOptions {
   readonly stderr?: OutputOption | undefined;
   readonly startTimeout?: StartTimeoutOption | undefined;
   readonly graceMs?: GraceOption | undefined;
+  readonly sessions?: SessionsOption | undefined;
 }
 
 /** What is spawned, and where the package lies. */
@@ -123,6 +125,7 @@ const CHECKS = {
   stderr: (value: unknown) => normalizeOutput('stderr', value),
   startTimeout: normalizeStartTimeout,
   graceMs: normalizeGraceMs,
+  sessions: normalizeSessions,
 } satisfies { readonly [Name in keyof Required<SpawnOptions>]: (value: unknown) => unknown };
 
 type Normalized = { readonly [Name in keyof typeof CHECKS]: ReturnType<(typeof CHECKS)[Name]> };
@@ -177,6 +180,7 @@ export function normalizeSpawnOptions(
     callTimeoutMs: all.limits.callTimeoutMs,
     startTimeoutMs: all.startTimeout,
     graceMs: all.graceMs,
+    sessions: all.sessions,
     python: all.python,
     installer: all.installer,
     requirements: all.requirements,

@@ -27,7 +27,6 @@ export const UNSUPPORTED_SPAWN: Table<SpawnOptions> = {
 
 /** Options of a call. */
 export const UNSUPPORTED_CALL: Table<CallOptions> = {
-  session: ({ session }) => session !== undefined,
 };
 
 /** @throws InvalidOptionError that names the first option that asks for what cannot be done */

@@ -33,6 +33,8 @@ export const KIND_WORKER = 0xf1;
  * What the call that follows says of policies, as JSON. Between facade and engine only.
  */
 export const KIND_POLICIES = 0xf2;
+/** A record before a request: the session that the call belongs to. */
+export const KIND_SESSION = 0xf3;
 /** Options flag: the call may be run again if a worker dies with it. */
 export const OPTION_IDEMPOTENT = 1;
 

@@ -87,6 +87,7 @@ impl Scenario {
             },
             start_timeout: some(random, 80, 20_000..=400_000),
             grace: random.micros(1_000..=100_000),
+            ..Config::default()
         };
         // Half of the worlds are kind in most respects: faults then meet undisturbed neighbours.
         let scale = random.pick(&[0, 1, 1, 4]);

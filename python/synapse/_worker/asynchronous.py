@@ -164,10 +164,10 @@ class Asynchronous:
             result = request.handler.function(*request.args, **request.kwargs)
             if request.stream:
                 await self._stream(call, result)
-                replies = (calls.end(call),)
+                replies = (*calls.session(request), calls.end(call))
             else:
                 result = await _value(result)
-                replies = (*calls.session(request), *calls.success(call, result))
+                replies = calls.answer(request, result)
         except SystemExit:
             self._worker.data.flush()
             raise

@@ -46,6 +46,9 @@ LARGE_RESULT = 64 * 1024
 #: Kinds that may come for a call that is over.
 _LATE = frozenset((RESPONSE, ERROR, ITEM, END, SESSION, CREDIT))
 
+#: Where the kind stands in a frame.
+_KIND_AT = 4
+
 _FORM = 3
 _KNOWN_FLAGS = _FORM | EXTRAS | STREAM | NESTED | FUNCTIONS
 
@@ -199,6 +202,17 @@ class Calls:
             return (self.failure(call, error),)
         return (HEADER.pack(len(payload) + COUNTED, RESPONSE, call), payload)
 
+    def answer(self, request: Request, result: Any) -> tuple[Any, ...]:
+        """What a call that has returned sends: what it changed in its session, then its result.
+
+        Raises:
+            EncodeError: something in the session cannot cross.
+
+        """
+        reply = self.success(request.call, result)
+        # A call that fails after all leaves its session as it was.
+        return reply if reply[0][_KIND_AT] == ERROR else (*self.session(request), *reply)
+
     def failure(self, call: int, error: BaseException) -> bytes:
         """An error frame."""
         from synapse._errors import code_of, encode_error, error_map
@@ -235,11 +249,11 @@ class Calls:
         return frame(END, call)
 
     def session(self, request: Request) -> tuple[bytes, ...]:
-        """The frame with the session's state, if the call has touched it.
+        """The frame with what the call has changed in its session, if it has.
 
         Raises:
             EncodeError: it cannot cross.
 
         """
-        state = request.context.touched_session()
-        return () if state is None else (frame(SESSION, request.call, encode(state)),)
+        changes = request.context.session_changes()
+        return () if changes is None else (frame(SESSION, request.call, encode(changes)),)

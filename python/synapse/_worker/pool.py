@@ -210,9 +210,9 @@ class Pool:
             result = runner.call(request)
             if request.stream:
                 self._stream(runner, call, runner.source(call, result))
-                return (calls.end(call),)
+                return (*calls.session(request), calls.end(call))
             result = runner.value(call, result)
-            return (*calls.session(request), *calls.success(call, result))
+            return calls.answer(request, result)
         except SystemExit:
             raise
         except BaseException as error:

@@ -356,10 +356,11 @@ class Serial:
             result = runner.call(request)
             if request.stream:
                 self._stream(runner, call, runner.source(call, result))
-                return
-            result = runner.value(call, result)
-            worker.emit_held()
-            replies = (*self._calls.session(request), *self._calls.success(call, result))
+                replies = (*self._calls.session(request), self._calls.end(call))
+            else:
+                result = runner.value(call, result)
+                worker.emit_held()
+                replies = self._calls.answer(request, result)
         except BaseException as error:
             pending.append(self._failure(call, error, request))
         else:
@@ -384,7 +385,6 @@ class Serial:
                     raise Cancelled("the stream was cancelled")
                 more = runner.pass_on(call, source, take)
             worker.emit_held()
-            worker.data.pending.append(calls.end(call))
         except BaseException:
             runner.close(source)
             raise

@@ -283,7 +283,9 @@ fn cache_key(
     let policy = set.cache?;
     let flags = *call.frame.get(5)?;
     let plain = flags & header::STREAM == 0 && !has_functions(call.frame);
-    if policy.ttl.is_zero() || call.options.credit > 0 || !plain {
+    // What a session holds is part of what its calls answer.
+    let shared = call.options.session.is_none();
+    if policy.ttl.is_zero() || call.options.credit > 0 || !plain || !shared {
         return None;
     }
     key::of(key::Request {

@@ -604,6 +604,8 @@ impl Ledger {
             | Event::Heartbeat { .. }
             | Event::Placed { .. }
             | Event::Breaker { .. }
+            | Event::SessionsHigh { .. }
+            | Event::SessionLost { .. }
             | Event::Retry { .. } => {}
         }
         Ok(())

@@ -187,5 +187,7 @@ fn name_of(event: &Event) -> &'static str {
         Event::Placed { .. } => "placed",
         Event::Breaker { .. } => "breaker",
         Event::Retry { .. } => "retry",
+        Event::SessionsHigh { .. } => "many sessions",
+        Event::SessionLost { .. } => "session lost",
     }
 }

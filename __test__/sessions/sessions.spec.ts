@@ -1,0 +1,340 @@
+/** Sessions on real workers: state that Python reads and writes, and that outlives it. */
+
+import { describe, expect, test } from '@jest/globals';
+import type { SessionLost, Synapse } from '../../ts/index.js';
+import { SessionError } from '../../ts/index.js';
+import { createSynapse, spawnModule, until } from '../support/modules.js';
+
+const MODULE = `
+  import os, time
+  from synapse import context, handler
+
+  @handler
+  def pid(seconds=0):
+      time.sleep(seconds)
+      return os.getpid()
+
+  @handler
+  def remember(key, value):
+      context().session[key] = value
+
+  @handler
+  def recall(key):
+      return context().session.get(key, "nothing")
+
+  @handler
+  def append(value):
+      context().session.setdefault("list", []).append(value)
+      return context().session["list"]
+
+  @handler
+  def forget(key):
+      del context().session[key]
+
+  @handler
+  def who():
+      return [context().session.id, sorted(context().session)]
+
+  @handler
+  def fail(key, value):
+      context().session[key] = value
+      raise ValueError("no")
+
+  @handler
+  def count(n):
+      for number in range(n):
+          context().session["last"] = number
+          yield number
+
+  @handler
+  async def later(key, value):
+      context().session[key] = value
+      return value
+
+  @handler
+  def die():
+      os._exit(3)
+`;
+
+/** Sessions are timed by the engine's clock: waits so long at least. */
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+describe('the state of a session', () => {
+  test('is written by one call, read by the next, and separate from that of others', async () => {
+    const synapse = await spawnModule(MODULE);
+    const ada = synapse.session('ada');
+    const bob = synapse.session('bob');
+    await ada.invoke('remember', ['name', 'Ada']);
+    await bob.invoke('remember', ['name', 'Bob']);
+    expect(await ada.invoke('recall', ['name'])).toBe('Ada');
+    expect(await bob.invoke('recall', ['name'])).toBe('Bob');
+    expect(await synapse.invoke('recall', ['name'])).toBe('nothing');
+    expect(await synapse.invoke('recall', ['name'], { session: 'ada' })).toBe('Ada');
+    expect(await ada.invoke('who')).toEqual(['ada', ['name']]);
+    await ada.invoke('forget', ['name']);
+    expect(await ada.invoke('who')).toEqual(['ada', []]);
+  });
+
+  test('is the same from both sides, whatever the value', async () => {
+    const synapse = await spawnModule(MODULE);
+    const session = synapse.session('s');
+    const value = { when: new Date(7), bytes: Buffer.from('abc'), set: new Set([1]), none: null };
+    await session.set('value', value);
+    expect(await session.invoke('recall', ['value'])).toEqual(value);
+    await session.invoke('remember', ['other', [1, 2.5, 'é']]);
+    expect(await session.get('other')).toEqual([1, 2.5, 'é']);
+    expect(await session.has('other')).toBe(true);
+    expect([...(await session.entries()).keys()]).toEqual(['other', 'value']);
+    expect([await session.delete('other'), await session.delete('other')]).toEqual([true, false]);
+    await session.set('__proto__', 'safe');
+    expect(await session.get('__proto__')).toBe('safe');
+    expect(await session.invoke('recall', ['__proto__'])).toBe('safe');
+  });
+
+  test('what a handler changes in place counts', async () => {
+    const synapse = await spawnModule(MODULE);
+    const session = synapse.session('s');
+    await session.invoke('append', [1]);
+    expect(await session.invoke('append', [2])).toEqual([1, 2]);
+    expect(await session.get('list')).toEqual([1, 2]);
+  });
+
+  test('nothing is kept of a call that fails; a stream keeps it at its end', async () => {
+    const synapse = await spawnModule(MODULE);
+    const session = synapse.session('s');
+    await expect(session.invoke('fail', ['key', 1])).rejects.toMatchObject({
+      code: 'PYTHON_ERROR',
+    });
+    expect(await session.get('key')).toBeUndefined();
+    const numbers: number[] = [];
+    for await (const number of session.stream<number>('count', [3])) numbers.push(number);
+    expect(numbers).toEqual([0, 1, 2]);
+    expect(await session.get('last')).toBe(2);
+    for await (const number of session.stream<number>('count', [1000])) if (number > 5) break;
+    expect(await session.get('last')).toBe(2);
+  });
+
+  test.each(['serial', 'async', 'threads'] as const)('works in mode %s', async (mode) => {
+    const synapse = await spawnModule(MODULE, { mode, concurrency: mode === 'serial' ? 1 : 4 });
+    const session = synapse.session('s');
+    await Promise.all(
+      Array.from({ length: 8 }, (_, index) => session.invoke('later', [`key${index}`, index])),
+    );
+    expect([...(await session.entries()).values()].sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(await session.api<{ recall(key: string): number }>().recall('key3')).toBe(3);
+  });
+
+  test('a call outside a session cannot write, and Python is told why', async () => {
+    const synapse = await spawnModule(MODULE);
+    await expect(synapse.invoke('remember', ['key', 1])).rejects.toMatchObject({
+      pythonType: 'RuntimeError',
+      message: expect.stringContaining('the call belongs to no session'),
+    });
+  });
+
+  test('outlives the worker', async () => {
+    const synapse = await spawnModule(MODULE);
+    const session = synapse.session('s');
+    await session.invoke('remember', ['name', 'Ada']);
+    await expect(session.invoke('die')).rejects.toMatchObject({ code: 'WORKER_EXITED' });
+    expect(await session.invoke('recall', ['name'])).toBe('Ada');
+  });
+
+  test('update changes several values, all or none', async () => {
+    const synapse = await spawnModule(MODULE);
+    const session = synapse.session('s');
+    await session.set('a', 1);
+    await session.update((draft) => {
+      draft.set('b', (draft.get('a') as number) + 1);
+      draft.delete('a');
+    });
+    expect(await session.entries()).toEqual(new Map([['b', 2]]));
+    const failing = session.update((draft) => {
+      draft.set('b', 3);
+      throw new Error('no');
+    });
+    await expect(failing).rejects.toThrow('no');
+    await expect(session.update(async () => {})).rejects.toThrow('must not be async');
+    await expect(session.set('f', () => {})).rejects.toMatchObject({ code: 'ENCODE' });
+    expect(await session.entries()).toEqual(new Map([['b', 2]]));
+  });
+});
+
+describe('the life of a session', () => {
+  test('ends when it was not touched for its time, at read; a call keeps it', async () => {
+    const synapse = await spawnModule(MODULE);
+    const session = synapse.session('s', { ttl: 200 });
+    await session.set('key', 1);
+    for (let touch = 0; touch < 4; touch++) {
+      await sleep(80);
+      await session.invoke('pid');
+    }
+    expect(await session.get('key')).toBe(1);
+    await sleep(220);
+    expect(await synapse.sessions.exists('s')).toBe(false);
+    expect(await session.get('key')).toBeUndefined();
+    expect(await session.invoke('recall', ['key'])).toBe('nothing');
+    expect(await synapse.sessions.stats()).toMatchObject({ created: 2, expired: 1, current: 1 });
+  });
+
+  test('is made once, listed, counted and ended', async () => {
+    const synapse = await spawnModule(MODULE);
+    const { sessions } = synapse;
+    await sessions.create('b');
+    const error = await sessions.create('b').catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(SessionError);
+    expect(error).toMatchObject({ code: 'SESSION_EXISTS' });
+    expect((await sessions.create('b', { ifExists: 'return' })).id).toBe('b');
+    await synapse.session('a').touch();
+    expect(await sessions.list()).toEqual(['a', 'b']);
+    expect(await synapse.session('a').info()).toMatchObject({
+      ttl: 3_600_000,
+      size: 0,
+      bytes: 0,
+      lastWorker: null,
+    });
+    expect([await sessions.delete('b'), await sessions.delete('b')]).toEqual([true, false]);
+    {
+      await using scoped = await sessions.create('scoped');
+      await scoped.set('key', 1);
+    }
+    expect(await sessions.list()).toEqual(['a']);
+    expect(await sessions.cleanup()).toBe(0);
+    expect(await sessions.stats()).toMatchObject({
+      created: 3,
+      deleted: 2,
+      expired: 0,
+      cleanupRuns: 1,
+      current: 1,
+      bytes: 0,
+    });
+  });
+
+  test('their number and their size are bounded', async () => {
+    const synapse = await spawnModule(MODULE, { sessions: { max: 5, bytes: 100 } });
+    const warnings: number[] = [];
+    synapse.on('sessions:high', ({ current }) => warnings.push(current));
+    for (const id of ['a', 'b', 'c', 'd', 'e']) await synapse.session(id).touch();
+    await expect(synapse.session('f').touch()).rejects.toMatchObject({
+      code: 'SESSION_QUOTA_EXCEEDED',
+      message: 'there are 5 sessions already (option "sessions.max")',
+    });
+    await expect(synapse.session('f').invoke('pid')).rejects.toMatchObject({
+      code: 'SESSION_QUOTA_EXCEEDED',
+      session: 'f',
+    });
+    expect(warnings).toEqual([4]);
+    const session = synapse.session('a');
+    await session.set('small', 1);
+    await expect(session.set('big', 'x'.repeat(100))).rejects.toMatchObject({
+      code: 'SESSION_QUOTA_EXCEEDED',
+    });
+    await expect(session.invoke('remember', ['big', 'x'.repeat(100)])).rejects.toMatchObject({
+      code: 'SESSION_QUOTA_EXCEEDED',
+      session: 'a',
+      mayHaveExecuted: true,
+    });
+    expect(await session.entries()).toEqual(new Map([['small', 1]]));
+    expect(synapse.stats().requestsActive).toBe(0);
+  });
+
+  test('nothing is spawned, so there are none', async () => {
+    const session = createSynapse().session('s');
+    await expect(session.get('key')).rejects.toMatchObject({ code: 'NOT_SPAWNED' });
+    await expect(session.invoke('pid')).rejects.toMatchObject({ code: 'NOT_SPAWNED' });
+  });
+
+  test('bad options are refused', () => {
+    const synapse = createSynapse();
+    expect(() => synapse.session('')).toThrow('option "session.id" must be an id');
+    expect(() => synapse.session('s', { ttl: 0 })).toThrow('option "session.ttl" must be');
+    expect(() => synapse.session('s', { affinity: 'sticky' as 'hint' })).toThrow(
+      'option "session.affinity" must be one of "hint", "strict-queue", "strict-fail"',
+    );
+    expect(() => createSynapse({ sessions: { maximum: 1 } as object })).toThrow(
+      'unknown option "sessions.maximum"',
+    );
+  });
+});
+
+describe('affinity', () => {
+  /** Two workers, both ready. */
+  function spawnTwo(): Promise<Synapse> {
+    return spawnModule(MODULE, { workers: 2 });
+  }
+
+  test('hint: the same worker while it is free, another while it is busy', async () => {
+    const synapse = await spawnTwo();
+    const session = synapse.session('s');
+    const first = await session.invoke<number>('pid');
+    // Least busy alone would go back to the first worker; occupy it a moment.
+    expect(await session.invoke('pid')).toBe(first);
+    const busy = session.invoke('pid', [0.3]);
+    const other = await session.invoke<number>('pid');
+    expect(await busy).toBe(first);
+    expect(other).not.toBe(first);
+    // The worker of the last call is the one that is preferred now.
+    expect(await session.invoke('pid')).toBe(other);
+  });
+
+  test('strict-queue: calls wait for their worker', async () => {
+    const synapse = await spawnTwo();
+    const session = synapse.session('s', { affinity: 'strict-queue' });
+    const pids = await Promise.all([
+      session.invoke<number>('pid', [0.2]),
+      session.invoke<number>('pid'),
+      session.invoke<number>('pid'),
+    ]);
+    expect(new Set(pids).size).toBe(1);
+  });
+
+  test('strict-fail: calls fail while their worker is busy', async () => {
+    const synapse = await spawnTwo();
+    const session = synapse.session('s', { affinity: 'strict-fail' });
+    const busy = session.invoke<number>('pid', [0.3]);
+    const refused = await session.invoke('pid').catch((reason: unknown) => reason);
+    expect(refused).toMatchObject({ code: 'WORKER_BUSY', session: 's', retryable: true });
+    expect(await synapse.invoke('pid', [], { session: 'other' })).not.toBe(await busy);
+    expect(await session.invoke('pid')).toBe(await busy);
+  });
+
+  test('a worker that is gone is reported once; the values are kept', async () => {
+    const synapse = await spawnTwo();
+    const lost: SessionLost[] = [];
+    synapse.on('session:lost', (event) => lost.push(event));
+    const session = synapse.session('s', { affinity: 'strict-queue' });
+    await session.invoke('remember', ['name', 'Ada']);
+    const { lastWorker } = (await session.info()) ?? {};
+    await expect(session.invoke('die')).rejects.toMatchObject({ code: 'WORKER_EXITED' });
+    await until(() => !synapse.workers().some(({ id }) => id === lastWorker));
+    await expect(session.invoke('pid')).rejects.toMatchObject({
+      code: 'SESSION_WORKER_UNAVAILABLE',
+      worker: lastWorker,
+      session: 's',
+    });
+    expect(lost).toEqual([{ session: 's', worker: lastWorker }]);
+    expect(await session.invoke('recall', ['name'])).toBe('Ada');
+    const hint = synapse.session('h');
+    await hint.invoke('pid');
+    await expect(hint.invoke('die')).rejects.toMatchObject({ code: 'WORKER_EXITED' });
+    await hint.invoke('pid');
+    expect(lost.map(({ session: id }) => id)).toEqual(['s', 'h']);
+  });
+});
+
+describe('globals', () => {
+  test('live a fixed time and belong to no session', async () => {
+    const { globals } = await spawnModule(MODULE);
+    await globals.put('model', { id: 7 }, { ttl: 150 });
+    await globals.put('ever', [1], { ttl: Number.POSITIVE_INFINITY });
+    expect(await globals.get('model')).toEqual({ id: 7 });
+    await sleep(90);
+    expect(await globals.get('model')).toEqual({ id: 7 });
+    await sleep(90);
+    expect(await globals.get('model')).toBeUndefined();
+    expect([await globals.delete('ever'), await globals.delete('ever')]).toEqual([true, false]);
+    await expect(globals.put('f', () => {})).rejects.toMatchObject({ code: 'ENCODE' });
+  });
+});

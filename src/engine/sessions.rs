@@ -1,0 +1,268 @@
+//! Calls of a session: which worker they go to, the state they carry, and what they change.
+
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::engine::action::{Actions, Event};
+use crate::engine::call::{CallState, Submission};
+use crate::engine::timers::Timer;
+use crate::engine::worker::{Worker, WorkerState};
+use crate::error::{ErrorCode, Failure};
+use crate::ids::{CallId, WorkerId};
+use crate::protocol::header::Kind;
+use crate::protocol::{Malformed, extras, message};
+use crate::session::{Changes, Globals, Number, Opened, Refusal, Sessions, TimeToLive};
+use crate::time::Time;
+
+/// How often sessions whose time is over are looked for. They are gone at read before that.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// How much a session clings to the worker that ran its last call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Affinity {
+    /// That worker if it is free, else any.
+    #[default]
+    Hint,
+    /// That worker; calls wait for it.
+    StrictQueue,
+    /// That worker; calls fail while it is busy.
+    StrictFail,
+}
+
+/// The session of a call as the call enters the engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InSession<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Which worker may run the call.
+    pub affinity: Affinity,
+    /// How long it lives untouched, from now on.
+    pub ttl: TimeToLive,
+}
+
+/// The same inside the engine: an option of the call, and of every attempt at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionUse {
+    number: Number,
+    affinity: Affinity,
+}
+
+impl Engine {
+    /// Opens the session of a call that is about to be submitted, which gets it among its options.
+    /// Answers false if it cannot be opened: the call has failed then.
+    pub fn join(
+        &mut self,
+        now: Time,
+        call: &mut Submission<'_>,
+        session: InSession<'_>,
+        actions: &mut Actions,
+    ) -> bool {
+        let InSession { id, affinity, ttl } = session;
+        let opened = self.sessions.open(now, id, ttl);
+        match self.session_opened(now, opened, actions) {
+            Ok(()) => {
+                let open = self.sessions.peek(now, id);
+                call.options.session = open.map(|open| SessionUse {
+                    number: open.number(),
+                    affinity,
+                });
+                true
+            }
+            Err(failure) => {
+                let failure = failure.with("session", id);
+                actions.events.push(Event::Failed {
+                    id: call.id,
+                    failure,
+                });
+                false
+            }
+        }
+    }
+
+    /// Sessions, for the driver.
+    pub fn sessions(&mut self) -> &mut Sessions {
+        &mut self.sessions
+    }
+
+    /// Globals, for the driver.
+    pub fn globals(&mut self) -> &mut Globals {
+        &mut self.globals
+    }
+
+    /// Books that a session was opened: warns when there are many, and has those that are over
+    /// swept from now on.
+    pub fn session_opened(
+        &mut self,
+        now: Time,
+        opened: Result<Opened, Refusal>,
+        actions: &mut Actions,
+    ) -> Result<(), Failure> {
+        let opened = opened.map_err(|refusal| quota(&refusal))?;
+        if let Opened::Created { warn } = opened {
+            if warn {
+                actions.events.push(Event::SessionsHigh {
+                    current: self.sessions.stats().current,
+                });
+            }
+            self.sweep_later(now);
+        }
+        Ok(())
+    }
+
+    /// Which worker takes a call of a session now; `None`: it waits, with a strict affinity for its
+    /// worker, which becomes one of its options.
+    pub(super) fn place_in_session(
+        &mut self,
+        now: Time,
+        call: &mut Submission<'_>,
+        SessionUse { number, affinity }: SessionUse,
+        actions: &mut Actions,
+    ) -> Result<Option<WorkerId>, Failure> {
+        let Some(id) = self.sessions.id(number).map(str::to_owned) else {
+            return Ok(self.placement.pick());
+        };
+        let bound = self.sessions.peek(now, &id).and_then(|open| open.worker);
+        let alive = bound.filter(|worker| self.workers.get(worker).is_some_and(lives));
+        if let (Some(worker), None) = (bound, alive) {
+            self.bind(now, &id, None);
+            actions.events.push(Event::SessionLost {
+                session: id.clone(),
+                worker,
+            });
+            if affinity != Affinity::Hint {
+                return Err(unavailable(&id, worker));
+            }
+        }
+        if affinity == Affinity::Hint {
+            let preferred = alive.filter(|worker| self.is_free(*worker));
+            return Ok(preferred.or_else(|| self.placement.pick()));
+        }
+        let Some(worker) = alive.or_else(|| self.least_engaged()) else {
+            let message = "no worker is running that the session could be bound to";
+            let failure = Failure::new(ErrorCode::SessionWorkerUnavailable, message);
+            return Err(failure.with("session", id));
+        };
+        if affinity == Affinity::StrictFail && !self.is_free(worker) {
+            let message = format!("worker {worker}, to which session \"{id}\" is bound, is busy");
+            let failure = Failure::new(ErrorCode::WorkerBusy, message);
+            return Err(failure.with("session", id).with("worker", worker.0));
+        }
+        // Bound at once: the next call of the session may come before this one is written.
+        self.bind(now, &id, Some(worker));
+        call.options.worker = Some(worker);
+        let takes = self
+            .workers
+            .get(&worker)
+            .is_some_and(|w| w.capacity().is_some());
+        Ok(takes.then_some(worker))
+    }
+
+    /// Whether a worker would begin a call at once.
+    fn is_free(&self, worker: WorkerId) -> bool {
+        self.workers.get(&worker).is_some_and(|worker| {
+            worker.capacity().is_some() && worker.in_flight < self.config.concurrency
+        })
+    }
+
+    fn bind(&mut self, now: Time, id: &str, worker: Option<WorkerId>) {
+        if let Some(open) = self.sessions.touch(now, id) {
+            open.worker = worker;
+        }
+    }
+
+    /// The worker with the fewest calls, also one that can take none now.
+    fn least_engaged(&self) -> Option<WorkerId> {
+        self.workers
+            .values()
+            .filter(|worker| lives(worker))
+            .min_by_key(|worker| (worker.state != WorkerState::Ready, worker.in_flight))
+            .map(|worker| worker.id)
+    }
+
+    /// The request with the state of its session, as it is written to `worker`. `None` if the
+    /// session has ended since.
+    pub(super) fn carry_session(
+        sessions: &mut Sessions,
+        now: Time,
+        session: SessionUse,
+        worker: WorkerId,
+        frame: &[u8],
+    ) -> Option<Vec<u8>> {
+        let id = sessions.id(session.number)?.to_owned();
+        let open = sessions.touch(now, &id)?;
+        open.worker = Some(worker);
+        extras::with_session(frame, &id, open.data())
+    }
+
+    /// What a call has changed in its session, told before its answer. If it would be too much the
+    /// call fails, and nothing changes.
+    pub(super) fn session_changed(
+        &mut self,
+        now: Time,
+        worker: WorkerId,
+        call_id: CallId,
+        payload: &[u8],
+        actions: &mut Actions,
+    ) -> Result<(), Malformed> {
+        let changes: Changes = message::read(Kind::Session, payload, self.config.limits)?;
+        let Some(call) = self.calls.get_mut(&call_id) else {
+            return Ok(());
+        };
+        let number = call.options.session.map(|session| session.number);
+        let session = number.and_then(|number| self.sessions.id(number));
+        let (CallState::Sent(holder), Some(id)) = (call.state, session.map(str::to_owned)) else {
+            return Ok(());
+        };
+        if holder != worker {
+            return Ok(());
+        }
+        if let Err(refusal) = self.sessions.apply(now, &id, changes) {
+            let failure = quota(&refusal)
+                .with("session", id)
+                .with("worker", worker.0)
+                .with("mayHaveExecuted", true);
+            call.state = CallState::Abandoned(worker);
+            actions.events.push(Event::Failed {
+                id: call_id,
+                failure,
+            });
+        }
+        Ok(())
+    }
+
+    /// Has what is over looked for from now on, as long as there is anything.
+    pub fn sweep_later(&mut self, now: Time) {
+        if !self.sweeping {
+            self.sweeping = true;
+            self.timers.set(now + SWEEP, Timer::Sweep);
+        }
+    }
+
+    /// The time to look for what is over.
+    pub(super) fn sweep_sessions(&mut self, now: Time) {
+        self.sessions.sweep(now);
+        self.globals.sweep(now);
+        self.sweeping = false;
+        if self.sessions.stats().current > 0 || self.globals.stats().current > 0 {
+            self.sweep_later(now);
+        }
+    }
+}
+
+fn lives(worker: &Worker) -> bool {
+    matches!(worker.state, WorkerState::Starting | WorkerState::Ready)
+}
+
+fn quota(refusal: &Refusal) -> Failure {
+    Failure::new(ErrorCode::SessionQuotaExceeded, refusal.to_string())
+}
+
+fn unavailable(session: &str, worker: WorkerId) -> Failure {
+    let message = format!(
+        "worker {worker}, to which session \"{session}\" was bound, is gone; what the session holds \
+         is kept, and its next call binds it to another worker"
+    );
+    Failure::new(ErrorCode::SessionWorkerUnavailable, message)
+        .with("session", session)
+        .with("worker", worker.0)
+}

@@ -1,0 +1,24 @@
+//! Layer 1. State that outlives a worker: sessions and globals. Pure: time is handed in, values are
+//! bytes that nobody here looks into.
+//!
+//! | file | job |
+//! |---|---|
+//! | `store.rs` | sessions: sliding time to live, quotas, changes that happen as a whole or not at all |
+//! | `globals.rs` | values without a session, with a fixed time to live |
+//! | `changes.rs` | what a call did to its session, as it comes over the wire |
+//! | `journal.rs` | what has to be written down for the next start |
+
+mod changes;
+mod globals;
+mod journal;
+mod store;
+
+pub use changes::Changes;
+pub use globals::{GlobalStats, Globals};
+pub use journal::{Entry, Record};
+pub use store::{
+    Info, Limits, Number, Opened, Refusal, Session, SessionStats, Sessions, TimeToLive,
+};
+
+/// A value as MessagePack.
+pub type Value = Box<[u8]>;

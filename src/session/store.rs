@@ -1,0 +1,610 @@
+//! Sessions: values under an id that live as long as somebody comes back for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use crate::ids::WorkerId;
+use crate::session::{Changes, Entry, Record, Value};
+use crate::time::Time;
+
+/// Part of the allowed number of sessions from which a warning is due.
+const WARN_AT: f64 = 0.8;
+
+/// Bounds on what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions at once.
+    pub sessions: usize,
+    /// Bytes of one session: its keys and encoded values.
+    pub bytes: usize,
+    /// How long a session lives untouched if nobody says otherwise; `None`: for ever.
+    pub ttl: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            sessions: 10_000,
+            bytes: 1024 * 1024,
+            ttl: Some(Duration::from_secs(3600)),
+        }
+    }
+}
+
+/// How long a session lives untouched, from when it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TimeToLive {
+    /// As before; a new session takes the default.
+    #[default]
+    Unchanged,
+    /// For ever.
+    Forever,
+    /// So long.
+    For(Duration),
+}
+
+impl TimeToLive {
+    /// As the facade says it, in milliseconds: 0 leaves it, infinity is for ever.
+    pub fn from_ms(ms: f64) -> Self {
+        if ms <= 0.0 {
+            return Self::Unchanged;
+        }
+        Duration::try_from_secs_f64(ms / 1e3).map_or(Self::Forever, Self::For)
+    }
+
+    fn over(self, before: Option<Duration>) -> Option<Duration> {
+        match self {
+            Self::Unchanged => before,
+            Self::Forever => None,
+            Self::For(ttl) => Some(ttl),
+        }
+    }
+}
+
+/// A session's number, which is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Number(u64);
+
+/// One session.
+#[derive(Debug)]
+pub struct Session {
+    number: Number,
+    data: BTreeMap<String, Value>,
+    bytes: usize,
+    ttl: Option<Duration>,
+    created: Time,
+    accessed: Time,
+    /// The worker that ran its last call.
+    pub worker: Option<WorkerId>,
+}
+
+impl Session {
+    /// Its number.
+    pub fn number(&self) -> Number {
+        self.number
+    }
+
+    /// Its values.
+    pub fn data(&self) -> &BTreeMap<String, Value> {
+        &self.data
+    }
+
+    fn is_over(&self, now: Time) -> bool {
+        self.ttl.is_some_and(|ttl| self.accessed + ttl <= now)
+    }
+
+    fn record(&self, now: Time) -> Record {
+        Record {
+            data: self.data.clone(),
+            ttl: self.ttl,
+            age: now.since(self.created),
+            idle: now.since(self.accessed),
+        }
+    }
+}
+
+/// What is known of a session beside its values. Looking at it does not touch it. Times in
+/// milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Info {
+    /// How long ago it was made.
+    pub age: f64,
+    /// How long ago it was last touched.
+    pub idle: f64,
+    /// How long it lives untouched; `None`: for ever.
+    pub ttl: Option<f64>,
+    /// Its keys and encoded values, in bytes.
+    pub bytes: usize,
+    /// Keys.
+    pub size: usize,
+    /// The worker that ran its last call.
+    pub last_worker: Option<WorkerId>,
+}
+
+/// What happened so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionStats {
+    /// Sessions that were made.
+    pub created: u64,
+    /// Sessions that were deleted.
+    pub deleted: u64,
+    /// Sessions whose time ran out.
+    pub expired: u64,
+    /// Sweeps.
+    pub cleanup_runs: u64,
+    /// Sessions there are.
+    pub current: usize,
+    /// What they hold, in bytes.
+    pub bytes: usize,
+}
+
+/// Whether a session was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// It was.
+    Found,
+    /// It was made now. `warn`: their number has just reached four fifths of what is allowed.
+    Created {
+        /// See above.
+        warn: bool,
+    },
+}
+
+/// Why something was not done. Nothing has changed then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There are as many sessions as may be.
+    #[error("there are {0} sessions already (option \"sessions.max\")")]
+    TooMany(usize),
+    /// The session would hold too much.
+    #[error("the session would hold {bytes} bytes, more than {max} (option \"sessions.bytes\")")]
+    TooLarge {
+        /// What it would hold.
+        bytes: usize,
+        /// What it may.
+        max: usize,
+    },
+}
+
+/// All sessions of an instance.
+#[derive(Debug)]
+pub struct Sessions {
+    limits: Limits,
+    live: FxHashMap<String, Session>,
+    ids: FxHashMap<Number, String>,
+    next: u64,
+    bytes: usize,
+    stats: SessionStats,
+    warned: bool,
+    /// Sessions that changed since the journal was last taken; `None` if nobody writes it down.
+    changed: Option<BTreeSet<String>>,
+}
+
+impl Sessions {
+    /// No sessions yet. `durable`: a journal is kept, to be taken by [`Sessions::take_journal`].
+    pub fn new(limits: Limits, durable: bool) -> Self {
+        Self {
+            limits,
+            live: FxHashMap::default(),
+            ids: FxHashMap::default(),
+            next: 0,
+            bytes: 0,
+            stats: SessionStats::default(),
+            warned: false,
+            changed: durable.then(BTreeSet::new),
+        }
+    }
+
+    /// The session, made if it is not there. Touches it. `ttl` counts from now on.
+    pub fn open(&mut self, now: Time, id: &str, ttl: TimeToLive) -> Result<Opened, Refusal> {
+        if let Some(session) = self.touch(now, id) {
+            session.ttl = ttl.over(session.ttl);
+            self.note(id);
+            return Ok(Opened::Found);
+        }
+        if self.live.len() >= self.limits.sessions {
+            self.sweep(now);
+            if self.live.len() >= self.limits.sessions {
+                return Err(Refusal::TooMany(self.limits.sessions));
+            }
+        }
+        let session = Session {
+            number: self.number(),
+            data: BTreeMap::new(),
+            bytes: 0,
+            ttl: ttl.over(self.limits.ttl),
+            created: now,
+            accessed: now,
+            worker: None,
+        };
+        self.insert(id, session);
+        self.stats.created += 1;
+        self.note(id);
+        Ok(Opened::Created { warn: self.warns() })
+    }
+
+    /// The session, touched; `None` if it is not there or its time is over.
+    pub fn touch(&mut self, now: Time, id: &str) -> Option<&mut Session> {
+        self.expire(now, id);
+        let session = self.live.get_mut(id)?;
+        session.accessed = now;
+        Some(session)
+    }
+
+    /// The id of a session; `None` once it has ended.
+    pub fn id(&self, number: Number) -> Option<&str> {
+        self.ids.get(&number).map(String::as_str)
+    }
+
+    /// The session, not touched; `None` if it is not there or its time is over.
+    pub fn peek(&self, now: Time, id: &str) -> Option<&Session> {
+        self.live.get(id).filter(|session| !session.is_over(now))
+    }
+
+    /// Changes a session, which is made if it is not there: all of it or, with a refusal, nothing.
+    pub fn apply(&mut self, now: Time, id: &str, changes: Changes) -> Result<(), Refusal> {
+        self.expire(now, id);
+        let empty = BTreeMap::new();
+        let before = self.live.get(id);
+        let data = before.map_or(&empty, Session::data);
+        let mut bytes = before.map_or(0, |session| session.bytes);
+        // Each key once: what comes from a worker may name one twice.
+        let touched: BTreeSet<&String> = changes.delete.iter().chain(changes.set.keys()).collect();
+        for key in touched {
+            bytes -= data.get(key).map_or(0, |value| weight(key, value));
+        }
+        bytes += changes
+            .set
+            .iter()
+            .map(|(key, value)| weight(key, value))
+            .sum::<usize>();
+        let max = self.limits.bytes;
+        if bytes > max {
+            return Err(Refusal::TooLarge { bytes, max });
+        }
+        self.open(now, id, TimeToLive::Unchanged)?;
+        if let Some(session) = self.live.get_mut(id) {
+            for key in &changes.delete {
+                session.data.remove(key);
+            }
+            session.data.extend(changes.set);
+            self.bytes = self.bytes + bytes - session.bytes;
+            session.bytes = bytes;
+        }
+        self.note(id);
+        Ok(())
+    }
+
+    /// Forgets a session; answers whether there was one.
+    pub fn delete(&mut self, now: Time, id: &str) -> bool {
+        self.expire(now, id);
+        let found = self.remove(id);
+        if found {
+            self.stats.deleted += 1;
+        }
+        found
+    }
+
+    /// Ids of the sessions, in order. Touches none.
+    pub fn list(&self, now: Time) -> Vec<&str> {
+        let mut ids: Vec<&str> = self
+            .live
+            .iter()
+            .filter(|(_, session)| !session.is_over(now))
+            .map(|(id, _)| id.as_str())
+            .collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// What is known of a session; `None` if it is not there.
+    pub fn info(&self, now: Time, id: &str) -> Option<Info> {
+        let session = self.peek(now, id)?;
+        let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+        Some(Info {
+            age: ms(now.since(session.created)),
+            idle: ms(now.since(session.accessed)),
+            ttl: session.ttl.map(ms),
+            bytes: session.bytes,
+            size: session.data.len(),
+            last_worker: session.worker,
+        })
+    }
+
+    /// Forgets the sessions whose time is over; answers how many.
+    pub fn sweep(&mut self, now: Time) -> usize {
+        self.stats.cleanup_runs += 1;
+        let over: Vec<String> = self
+            .live
+            .iter()
+            .filter(|(_, session)| session.is_over(now))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in &over {
+            self.expire(now, id);
+        }
+        over.len()
+    }
+
+    /// What happened so far.
+    pub fn stats(&self) -> SessionStats {
+        SessionStats {
+            current: self.live.len(),
+            bytes: self.bytes,
+            ..self.stats
+        }
+    }
+
+    /// Takes a session over from an earlier run. One that is over, or is there already, is dropped.
+    pub fn restore(&mut self, now: Time, id: &str, record: Record) {
+        let ago = |age: Duration| {
+            let age = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
+            Time(now.0.saturating_sub(age))
+        };
+        let over = record.ttl.is_some_and(|ttl| record.idle >= ttl);
+        if over || self.live.contains_key(id) || self.live.len() >= self.limits.sessions {
+            return;
+        }
+        // An idle time from before the epoch shortens the time that is left instead.
+        let before_epoch = record.idle.saturating_sub(now.since(Time::ZERO));
+        let bytes = record
+            .data
+            .iter()
+            .map(|(key, value)| weight(key, value))
+            .sum();
+        self.bytes += bytes;
+        let session = Session {
+            number: self.number(),
+            data: record.data,
+            bytes,
+            ttl: record.ttl.map(|ttl| ttl.saturating_sub(before_epoch)),
+            created: ago(record.age),
+            accessed: ago(record.idle),
+            worker: None,
+        };
+        self.insert(id, session);
+    }
+
+    /// What changed since the last time, each session once.
+    pub fn take_journal(&mut self, now: Time) -> Vec<Entry> {
+        let changed = self.changed.as_mut().map(std::mem::take);
+        changed
+            .unwrap_or_default()
+            .into_iter()
+            .map(|id| match self.live.get(&id) {
+                Some(session) => Entry::Put(id, session.record(now)),
+                None => Entry::Delete(id),
+            })
+            .collect()
+    }
+
+    fn number(&mut self) -> Number {
+        self.next += 1;
+        Number(self.next)
+    }
+
+    fn insert(&mut self, id: &str, session: Session) {
+        self.ids.insert(session.number, id.to_owned());
+        self.live.insert(id.to_owned(), session);
+    }
+
+    fn expire(&mut self, now: Time, id: &str) {
+        if self
+            .live
+            .get(id)
+            .is_some_and(|session| session.is_over(now))
+            && self.remove(id)
+        {
+            self.stats.expired += 1;
+        }
+    }
+
+    fn remove(&mut self, id: &str) -> bool {
+        let Some(session) = self.live.remove(id) else {
+            return false;
+        };
+        self.ids.remove(&session.number);
+        self.bytes -= session.bytes;
+        self.warns();
+        self.note(id);
+        true
+    }
+
+    /// Whether a warning is due: once each time that the number gets there.
+    fn warns(&mut self) -> bool {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a count of sessions is far below 2^52"
+        )]
+        let high = self.live.len() as f64 >= self.limits.sessions as f64 * WARN_AT;
+        let due = high && !self.warned;
+        self.warned = high;
+        due
+    }
+
+    fn note(&mut self, id: &str) {
+        if let Some(changed) = &mut self.changed
+            && !changed.contains(id)
+        {
+            changed.insert(id.to_owned());
+        }
+    }
+}
+
+fn weight(key: &str, value: &[u8]) -> usize {
+    key.len() + value.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000;
+
+    fn set(pairs: &[(&str, &[u8])]) -> Changes {
+        Changes {
+            set: pairs
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), Value::from(*value)))
+                .collect(),
+            delete: Vec::new(),
+        }
+    }
+
+    fn value<'a>(store: &'a Sessions, now: Time, id: &str, key: &str) -> Option<&'a [u8]> {
+        store.peek(now, id)?.data().get(key).map(|value| &**value)
+    }
+
+    #[test]
+    fn a_session_is_gone_at_read_once_its_time_is_over_and_lives_on_while_it_is_touched() {
+        let mut store = Sessions::new(Limits::default(), false);
+        let ttl = TimeToLive::For(Duration::from_secs(10));
+        assert_eq!(
+            store.open(Time(0), "a", ttl),
+            Ok(Opened::Created { warn: false })
+        );
+        store.apply(Time(0), "a", set(&[("k", b"v")])).unwrap();
+        assert!(store.touch(Time(9 * SECOND), "a").is_some());
+        // Looking at it does not keep it.
+        assert!(store.info(Time(18 * SECOND), "a").is_some());
+        assert_eq!(store.list(Time(18 * SECOND)), ["a"]);
+        assert_eq!(value(&store, Time(19 * SECOND), "a", "k"), None);
+        assert!(store.list(Time(19 * SECOND)).is_empty());
+        assert_eq!(
+            store.open(Time(19 * SECOND), "a", TimeToLive::Unchanged),
+            Ok(Opened::Created { warn: false })
+        );
+        assert_eq!(value(&store, Time(19 * SECOND), "a", "k"), None);
+        assert_eq!((store.stats().created, store.stats().expired), (2, 1));
+    }
+
+    #[test]
+    fn a_change_that_is_too_large_changes_nothing() {
+        let limits = Limits {
+            bytes: 10,
+            ..Limits::default()
+        };
+        let mut store = Sessions::new(limits, false);
+        store.apply(Time(0), "a", set(&[("k", b"12345")])).unwrap();
+        let mut changes = set(&[("other", b"123456")]);
+        assert_eq!(
+            store.apply(Time(0), "a", changes.clone()),
+            Err(Refusal::TooLarge { bytes: 17, max: 10 })
+        );
+        assert_eq!(value(&store, Time(0), "a", "k"), Some(&b"12345"[..]));
+        // Together with a deletion there is room; the same key twice counts once.
+        changes.delete = vec!["k".to_owned(), "other".to_owned()];
+        assert!(
+            store
+                .apply(Time(0), "a", set(&[("k", b"123456789")]))
+                .is_ok()
+        );
+        assert_eq!(
+            store.apply(Time(0), "a", changes),
+            Err(Refusal::TooLarge { bytes: 11, max: 10 })
+        );
+        assert_eq!(store.stats().bytes, 10);
+        let twice = Changes {
+            delete: vec!["k".to_owned(), "k".to_owned()],
+            ..Changes::default()
+        };
+        assert_eq!(store.apply(Time(0), "a", twice), Ok(()));
+        assert_eq!(store.stats().bytes, 0);
+    }
+
+    #[test]
+    fn a_refused_change_makes_no_session() {
+        let limits = Limits {
+            bytes: 1,
+            ..Limits::default()
+        };
+        let mut store = Sessions::new(limits, false);
+        assert!(store.apply(Time(0), "a", set(&[("k", b"v")])).is_err());
+        assert_eq!(store.stats(), SessionStats::default());
+    }
+
+    #[test]
+    fn the_number_of_sessions_is_bounded_and_those_that_are_over_make_room() {
+        let limits = Limits {
+            sessions: 5,
+            ttl: Some(Duration::from_secs(1)),
+            ..Limits::default()
+        };
+        let mut store = Sessions::new(limits, false);
+        let warned: Vec<_> = ["a", "b", "c", "d", "e"]
+            .map(|id| store.open(Time(0), id, TimeToLive::Unchanged).unwrap())
+            .into_iter()
+            .map(|opened| opened == Opened::Created { warn: true })
+            .collect();
+        assert_eq!(warned, [false, false, false, true, false]);
+        assert_eq!(
+            store.open(Time(0), "f", TimeToLive::Unchanged),
+            Err(Refusal::TooMany(5))
+        );
+        assert_eq!(
+            store.open(Time(0), "a", TimeToLive::Unchanged),
+            Ok(Opened::Found)
+        );
+        assert_eq!(
+            store.open(Time(SECOND), "f", TimeToLive::Unchanged),
+            Ok(Opened::Created { warn: false })
+        );
+        assert_eq!(store.stats().expired, 5);
+    }
+
+    #[test]
+    fn deleting_twice_is_harmless_and_counted_once() {
+        let mut store = Sessions::new(Limits::default(), false);
+        store.apply(Time(0), "a", set(&[("k", b"v")])).unwrap();
+        assert!(store.delete(Time(0), "a"));
+        assert!(!store.delete(Time(0), "a"));
+        assert_eq!((store.stats().deleted, store.stats().bytes), (1, 0));
+    }
+
+    #[test]
+    fn a_journal_makes_the_same_sessions_again() {
+        let mut store = Sessions::new(Limits::default(), true);
+        store.apply(Time(0), "a", set(&[("k", b"v")])).unwrap();
+        store.apply(Time(0), "b", set(&[("k", b"w")])).unwrap();
+        store.apply(Time(SECOND), "a", set(&[("l", b"x")])).unwrap();
+        store.delete(Time(SECOND), "b");
+        let mut kept = BTreeMap::new();
+        let entries = store.take_journal(Time(SECOND));
+        assert_eq!(entries.len(), 2);
+        for entry in entries {
+            match entry {
+                Entry::Put(id, record) => kept.insert(id, record),
+                Entry::Delete(id) => kept.remove(&id),
+            };
+        }
+        assert!(store.take_journal(Time(SECOND)).is_empty());
+        let mut next = Sessions::new(Limits::default(), true);
+        for (id, record) in kept {
+            next.restore(Time(0), &id, record);
+        }
+        assert_eq!(next.list(Time(0)), ["a"]);
+        assert_eq!(value(&next, Time(0), "a", "k"), Some(&b"v"[..]));
+        assert_eq!(value(&next, Time(0), "a", "l"), Some(&b"x"[..]));
+        assert_eq!(next.stats().bytes, store.stats().bytes);
+    }
+
+    #[test]
+    fn what_was_idle_before_the_start_counts() {
+        let mut store = Sessions::new(Limits::default(), false);
+        let record = |idle| Record {
+            data: BTreeMap::new(),
+            ttl: Some(Duration::from_secs(10)),
+            age: Duration::from_secs(60),
+            idle: Duration::from_secs(idle),
+        };
+        store.restore(Time(0), "over", record(10));
+        store.restore(Time(0), "nearly", record(9));
+        assert_eq!(store.list(Time(SECOND - 1)), ["nearly"]);
+        assert!(store.list(Time(SECOND)).is_empty());
+    }
+}

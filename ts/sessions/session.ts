@@ -1,0 +1,128 @@
+/** One session: calls that share state, and that state. */
+
+import { type Api, createApi } from '../api.js';
+import type { CallOptions, StreamOptions } from '../options/index.js';
+import type { SessionReference } from '../options/session.js';
+import type { PythonStream } from '../stream.js';
+import type { SessionInfo, SessionStore } from './store.js';
+
+/** What a session needs of its instance. */
+export interface SessionOwner {
+  call<Result>(input: unknown, options?: CallOptions): Promise<Result>;
+  invoke<Result>(name: string, args?: unknown, options?: CallOptions): Promise<Result>;
+  stream<Item>(name: string, args?: unknown, options?: StreamOptions): PythonStream<Item>;
+  /** @throws DisposedError if nothing is spawned */
+  store(): SessionStore;
+  /** Whether a handler of that name yields. */
+  isStream(name: string): boolean;
+}
+
+/**
+ * A session. Python reads and writes its values as `context().session`; they live in Node, so they
+ * outlive workers. It comes into being with its first call or its first value, and is forgotten when
+ * nobody has touched it for its time to live. Calls in it touch it, and so do all methods but `info`.
+ */
+export class Session {
+  readonly #owner: SessionOwner;
+  readonly #reference: SessionReference;
+  readonly #ttl: number;
+
+  /** @param ttl in ms; 0 leaves it, infinity is for ever */
+  constructor(owner: SessionOwner, reference: SessionReference, ttl: number) {
+    this.#owner = owner;
+    this.#reference = reference;
+    this.#ttl = ttl;
+  }
+
+  get id(): string {
+    return this.#reference.id;
+  }
+
+  /** `call` of the instance, in the session. */
+  call<Result = unknown>(input: unknown, options?: CallOptions): Promise<Result> {
+    return this.#owner.call<Result>(input, { ...options, session: this.#reference });
+  }
+
+  /** `invoke` of the instance, in the session. */
+  invoke<Result = unknown>(name: string, args?: unknown, options?: CallOptions): Promise<Result> {
+    return this.#owner.invoke<Result>(name, args, { ...options, session: this.#reference });
+  }
+
+  /** `stream` of the instance, in the session. */
+  stream<Item = unknown>(
+    name: string,
+    args?: unknown,
+    options?: StreamOptions,
+  ): PythonStream<Item> {
+    return this.#owner.stream<Item>(name, args, { ...options, session: this.#reference });
+  }
+
+  /** `api` of the instance, in the session. */
+  api<Module>(): Api<Module> {
+    return createApi<Module>((name, args) =>
+      this.#owner.isStream(name) ? this.stream(name, args) : this.invoke(name, args),
+    );
+  }
+
+  /** A value; undefined if there is none. */
+  async get<Value = unknown>(key: string): Promise<Value | undefined> {
+    return (await this.entries()).get(key) as Value | undefined;
+  }
+
+  /** Whether there is a value. */
+  async has(key: string): Promise<boolean> {
+    return (await this.entries()).has(key);
+  }
+
+  /** All values by key; empty if the session does not exist. */
+  async entries(): Promise<Map<string, unknown>> {
+    return this.#owner.store().read(this.id) ?? new Map<string, unknown>();
+  }
+
+  /**
+   * Sets a value.
+   *
+   * @throws SessionError `SESSION_QUOTA_EXCEEDED` if the session would hold too much
+   */
+  async set(key: string, value: unknown): Promise<void> {
+    this.#owner.store().change(this.id, this.#ttl, new Map([[key, value]]), []);
+  }
+
+  /** Removes a value; answers whether there was one. */
+  async delete(key: string): Promise<boolean> {
+    const store = this.#owner.store();
+    if (!store.read(this.id)?.has(key)) return false;
+    store.change(this.id, this.#ttl, new Map(), [key]);
+    return true;
+  }
+
+  /**
+   * Changes several values at once: `change` gets a draft of all of them, and what it leaves there is
+   * taken over as a whole. If it throws, nothing has changed.
+   *
+   * @param change not async: nothing else happens while it runs
+   */
+  async update(change: (draft: Map<string, unknown>) => void): Promise<void> {
+    this.#owner.store().update(this.id, this.#ttl, change);
+  }
+
+  /** Keeps it for another time to live, or makes it; answers whether it was there. */
+  async touch(): Promise<boolean> {
+    return !this.#owner.store().open(this.id, this.#ttl, false);
+  }
+
+  /** What is known of it; undefined if it does not exist. Does not touch it. */
+  async info(): Promise<SessionInfo | undefined> {
+    return this.#owner.store().info(this.id);
+  }
+
+  /** Forgets it; answers whether it was there. */
+  async end(): Promise<boolean> {
+    return this.#owner.store().delete(this.id);
+  }
+
+  /** {@link end}, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+}
