@@ -21,6 +21,7 @@ export {
 export { Kwargs, kwargs } from './kwargs.js';
 export type { GroupOptions } from './options/group.js';
 export type {
+  Affinity,
   BreakerPolicy,
   BulkheadPolicy,
   CachePolicy,
@@ -29,7 +30,6 @@ export type {
   HedgePolicy,
   RateLimitPolicy,
   RetryPolicy,
-  Affinity,
   SessionOptions,
   SessionReference,
   SetupProgress,
@@ -38,7 +38,6 @@ export type {
 } from './options/index.js';
 export { NativeLoadError } from './platform.js';
 export { type ResolvedPython, type ResolvePythonOptions, resolvePython } from './resolve-python.js';
-export type { Counters, PolicyStats, Stats, WorkerInfo, WorkerStats } from './stats.js';
 export {
   type Globals,
   Session,
@@ -46,6 +45,7 @@ export {
   type SessionManager,
   type SessionsStats,
 } from './sessions/index.js';
+export type { Counters, PolicyStats, Stats, WorkerInfo, WorkerStats } from './stats.js';
 export type { PythonStream } from './stream.js';
 export { Synapse } from './synapse.js';
 export { isUnserializable, type Unserializable } from './unserializable.js';

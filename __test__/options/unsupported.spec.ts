@@ -2,13 +2,11 @@
 
 import { describe, expect, test } from '@jest/globals';
 import {
-  type CallOptions,
   checkSpawnOptions,
   InvalidOptionError,
-  normalizeCallOptions,
   type SpawnOptions,
 } from '../../ts/options/index.js';
-import { UNSUPPORTED_CALL, UNSUPPORTED_SPAWN } from '../../ts/options/unsupported.js';
+import { UNSUPPORTED_SPAWN } from '../../ts/options/unsupported.js';
 
 /** For each row of the table: a wish that is refused, and one that asks for nothing and is not. */
 const spawn: Record<string, [SpawnOptions, SpawnOptions]> = {
@@ -20,9 +18,6 @@ const spawn: Record<string, [SpawnOptions, SpawnOptions]> = {
   'limits.memory': [{ limits: { memory: 2 ** 30 } }, { limits: { depth: 5 } }],
   'limits.cpu': [{ limits: { cpu: 5 } }, { limits: {} }],
   'limits.files': [{ limits: { files: 64 } }, { limits: { files: undefined } }],
-};
-
-const call: Record<string, [CallOptions, CallOptions]> = {
 };
 
 describe('an option of spawn', () => {
@@ -38,7 +33,7 @@ describe('an option of spawn', () => {
   });
 
   test('has a code of its own, so that it is no wrong value', () => {
-    expect(() => checkSpawnOptions({ runtime: 'node' })).toThrow(
+    expect(() => checkSpawnOptions({ strategy: 'random' })).toThrow(
       expect.objectContaining({ code: 'ERR_UNSUPPORTED_OPTION' }),
     );
   });
@@ -47,16 +42,5 @@ describe('an option of spawn', () => {
     expect(() => checkSpawnOptions({ strategy: 'fast' as 'fastest' })).toThrow(
       'option "strategy" must be',
     );
-  });
-});
-
-describe('an option of a call', () => {
-  test('is tried for every row of the table', () => {
-    expect(Object.keys(call)).toEqual(Object.keys(UNSUPPORTED_CALL));
-  });
-
-  test.each(Object.entries(call))('%s', (name, [refused, accepted]) => {
-    expect(() => normalizeCallOptions(refused)).toThrow(`option "${name}" is not supported yet`);
-    expect(() => normalizeCallOptions(accepted)).not.toThrow();
   });
 });

@@ -15,7 +15,6 @@ import type { RetryOption } from './retry.js';
 import { type NormalizedSession, normalizeSession, type SessionOption } from './session.js';
 import { normalizeSignal, type SignalOption } from './signal.js';
 import { normalizeTimeout, type TimeoutOption } from './timeout.js';
-import { refuseUnsupported, UNSUPPORTED_CALL } from './unsupported.js';
 import { normalizeWorker, type WorkerOption } from './worker.js';
 
 /** Options of `call`, `invoke`, `stream` and the like. All may be absent. */
@@ -111,7 +110,7 @@ export function normalizeCallOptions(
   const given = knownNames('', options, NAMES);
   normalizeParseJson(given['parseJson']);
   const timeout = normalizeTimeout(given['timeout']);
-  const normalized = Object.freeze({
+  return Object.freeze({
     timeout: (timeout === undefined ? callTimeoutMs : timeout) ?? 0,
     signal: normalizeSignal(given['signal']),
     priority: normalizePriority(given['priority']),
@@ -121,6 +120,4 @@ export function normalizeCallOptions(
     policies: callPolicies(options.retry, options.cache, options.hedge),
     session: normalizeSession(given['session']),
   });
-  refuseUnsupported(UNSUPPORTED_CALL, options);
-  return normalized;
 }

@@ -3,7 +3,6 @@
  * An entry goes when its feature comes.
  */
 
-import type { CallOptions } from './call.js';
 import { InvalidOptionError } from './invalid.js';
 import type { SpawnOptions } from './spawn.js';
 
@@ -23,10 +22,6 @@ export const UNSUPPORTED_SPAWN: Table<SpawnOptions> = {
   'limits.memory': ({ limits }) => limits?.memory !== undefined,
   'limits.cpu': ({ limits }) => limits?.cpu !== undefined,
   'limits.files': ({ limits }) => limits?.files !== undefined,
-};
-
-/** Options of a call. */
-export const UNSUPPORTED_CALL: Table<CallOptions> = {
 };
 
 /** @throws InvalidOptionError that names the first option that asks for what cannot be done */

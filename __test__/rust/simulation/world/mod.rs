@@ -297,6 +297,7 @@ impl World {
             } else {
                 0
             },
+            session: None,
         };
         if random.chance(15) {
             let after = random.within(0..=80_000);
