@@ -6,8 +6,8 @@ import type { OutputOption } from './output.js';
 import type { Policies } from './policies.js';
 import type { ProtocolOption } from './protocol.js';
 import type { Restart } from './restart.js';
-import type { ValuesOption } from './values.js';
 import type { Sessions } from './sessions.js';
+import type { ValuesOption } from './values.js';
 
 /**
  * The options as the engine takes them: no field is missing, absent is null, and the order is that of
