@@ -106,12 +106,14 @@ function load(): ArrowModule | undefined {
 }
 
 function extension(kind: ArrowKind, bytes: Uint8Array): ExtensionValue {
-  const head = Buffer.alloc(1 + 1 + kind.length + 5);
+  const { length } = bytes;
+  const width = length < 0x100 ? 1 : length < 0x10000 ? 2 : 4;
+  const head = Buffer.alloc(3 + kind.length + width);
   head[0] = 0x92;
   head[1] = 0xa0 | kind.length;
   head.write(kind, 2, 'latin1');
-  head[2 + kind.length] = 0xc6;
-  head.writeUInt32BE(bytes.length, 3 + kind.length);
+  head[2 + kind.length] = 0xc4 + (width >> 1);
+  head.writeUIntBE(length, 3 + kind.length, width);
   return { type: EXTENSION_ARROW, data: Buffer.concat([head, bytes]) };
 }
 
