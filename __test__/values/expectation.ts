@@ -22,15 +22,11 @@ const DTYPES: Readonly<Record<string, string>> = {
 /** The types that Python sees. Inside a key or a set, lists are tuples. */
 export function pythonTypes(value: unknown, hashed = false): TypeTree {
   if (value === null || value === undefined) return 'NoneType';
-  switch (typeof value) {
-    case 'boolean':
-      return 'bool';
-    case 'string':
-      return 'str';
-    case 'bigint':
-      return 'int';
-    case 'number':
-      return Number.isSafeInteger(value) && !Object.is(value, -0) ? 'int' : 'float';
+  if (typeof value === 'boolean') return 'bool';
+  if (typeof value === 'string') return 'str';
+  if (typeof value === 'bigint') return 'int';
+  if (typeof value === 'number') {
+    return Number.isSafeInteger(value) && !Object.is(value, -0) ? 'int' : 'float';
   }
   if (Buffer.isBuffer(value)) return 'bytes';
   if (types.isDate(value)) return 'datetime';
