@@ -11,6 +11,7 @@ use napi_derive::napi;
 use crate::binding::table;
 use crate::driver::node::NodeDriver;
 use crate::driver::options::SpawnOptions;
+use crate::engine::PoolRequest;
 use crate::ids::{CallId, WorkerId};
 
 /// One engine and its processes.
@@ -114,6 +115,16 @@ impl NativeEngine {
     pub fn grant(&mut self, id: u32, items: u32) {
         self.driver.grant(CallId(id), items);
         self.answer(0, 0);
+    }
+
+    /// Begins an operation on the pool, which is JSON; the event `done` with this ticket ends it.
+    #[napi(catch_unwind)]
+    pub fn operate(&mut self, ticket: u32, request: String) -> Result<()> {
+        let request: PoolRequest = serde_json::from_str(&request)
+            .map_err(|error| Error::new(Status::InvalidArg, format!("operation: {error}")))?;
+        self.driver.operate(ticket, request);
+        self.answer(0, 0);
+        Ok(())
     }
 
     /// Rejects all calls and stops all workers.

@@ -274,7 +274,9 @@ fn boot<'a>(options: &'a SpawnOptions, directory: &'a Path, entry: Option<&'a Pa
             frame: options.frame_limit,
             depth: options.depth_limit,
         },
-        heartbeat_ms: options.heartbeat_ms.unwrap_or(0.0),
+        heartbeat_ms: options
+            .heartbeat
+            .map_or(0.0, |heartbeat| heartbeat.interval_ms),
         parent: options.node_parent,
         values: &options.values,
         validate: options.validate,

@@ -16,3 +16,4 @@ pub mod policies;
 pub mod resolve;
 mod sessions;
 mod signals;
+mod vitals;

@@ -18,7 +18,10 @@ use crate::driver::options::SpawnOptions;
 use crate::driver::output::Utf8;
 use crate::driver::policies::{CallPolicies, without_defaults};
 use crate::driver::signals;
-use crate::engine::{Actions, Command, Engine, Event, Exit, Kept, Received, Settled};
+use crate::driver::vitals;
+use crate::engine::{
+    Actions, Command, Engine, Event, Exit, Kept, PoolRequest, Received, Settled,
+};
 use crate::environ::Step;
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
@@ -222,6 +225,11 @@ impl NodeDriver {
     /// The consumer of a stream can take so many more items.
     pub fn grant(&mut self, call: CallId, items: u32) {
         self.with_engine(|engine, _, actions| engine.grant(call, items, actions));
+    }
+
+    /// Begins an operation on the pool; the event `done` with this ticket ends it.
+    pub fn operate(&mut self, ticket: u32, request: PoolRequest) {
+        self.with_engine(|engine, now, actions| engine.operate(now, ticket, request, actions));
     }
 
     /// Rejects all calls and stops all workers.
@@ -556,6 +564,13 @@ impl NodeDriver {
                 {
                     let journal = running.child.journal();
                     engine.inspected(now, worker, &journal, &mut self.actions);
+                }
+            }
+            Command::Look(worker) => {
+                let running = self.children.get(&worker);
+                let vitals = running.and_then(|running| vitals::of(running.child.pid()));
+                if let Some(engine) = &mut self.engine {
+                    engine.looked(now, worker, vitals, &mut self.actions);
                 }
             }
         }

@@ -8,8 +8,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::driver::policies::Policies;
-use crate::engine::Config;
+use crate::engine::{Config, Strategy};
 use crate::policy::backoff::Backoff;
+use crate::policy::liveness::HeartbeatPolicy;
+use crate::policy::poison::PoisonPolicy;
+use crate::policy::recycle::RecyclePolicy;
 use crate::policy::restart::RestartPolicy;
 use crate::process::OutputMode;
 use crate::protocol::Limits;
@@ -25,8 +28,11 @@ use crate::session;
 pub struct SpawnOptions {
     pub directory: String,
     pub entrypoint: String,
-    pub workers: u32,
+    pub workers: Workers,
     pub concurrency: u32,
+    pub strategy: StrategyName,
+    pub weights: Vec<u32>,
+    pub seed: u64,
     pub mode: String,
     pub protocol: String,
     pub runtime: Runtime,
@@ -38,8 +44,9 @@ pub struct SpawnOptions {
     pub queue_max_given: bool,
     pub queue_timeout_ms: Option<f64>,
     pub restart: Option<Restart>,
+    pub recycle: Recycle,
     pub policies: Option<Policies>,
-    pub heartbeat_ms: Option<f64>,
+    pub heartbeat: Option<Heartbeat>,
     pub frame_limit: u32,
     pub depth_limit: u32,
     pub call_timeout_ms: Option<f64>,
@@ -74,6 +81,70 @@ pub enum Runtime {
     Command,
 }
 
+/// The option `workers`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at the option in ts/options")]
+pub struct Workers {
+    pub min: u32,
+    pub max: u32,
+    pub idle_ttl: Option<f64>,
+    pub min_ready: Option<u32>,
+    pub startup_batch: Option<StartupBatch>,
+}
+
+/// The option `workers.startupBatch`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at the option in ts/options")]
+pub struct StartupBatch {
+    pub size: u32,
+    pub delay_ms: f64,
+}
+
+/// The option `strategy`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "documented at the option in ts/options")]
+pub enum StrategyName {
+    LeastBusy,
+    RoundRobin,
+    Random,
+    Weighted,
+    Fastest,
+}
+
+/// The option `recycle`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at the option in ts/options")]
+pub struct Recycle {
+    pub calls: Option<u64>,
+    pub ttl: Option<f64>,
+    pub idle_ttl: Option<f64>,
+    pub rss: Option<u64>,
+    pub jitter: f64,
+}
+
+/// The option `heartbeat`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at the option in ts/options")]
+pub struct Heartbeat {
+    pub interval_ms: f64,
+    pub misses: u32,
+    pub action: HeartbeatAction,
+}
+
+/// The option `heartbeat.action`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "documented at the option in ts/options")]
+pub enum HeartbeatAction {
+    Event,
+    Restart,
+}
+
 /// The option `restart`.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -82,6 +153,7 @@ pub struct Restart {
     pub max: u32,
     pub window_ms: f64,
     pub backoff: RestartBackoff,
+    pub call_deaths: u32,
 }
 
 /// The option `restart.backoff`.
@@ -141,8 +213,23 @@ impl SpawnOptions {
     /// What the engine needs to know of them.
     pub fn engine(&self) -> Config {
         Config {
-            workers: self.workers,
+            workers: self.workers.min,
+            most_workers: Some(self.workers.max),
+            idle_ttl: self.workers.idle_ttl.map(millis),
+            min_ready: self.workers.min_ready,
+            batch: self
+                .workers
+                .startup_batch
+                .map(|batch| (batch.size, millis(batch.delay_ms))),
             concurrency: self.concurrency,
+            strategy: match self.strategy {
+                StrategyName::LeastBusy => Strategy::LeastBusy,
+                StrategyName::RoundRobin => Strategy::RoundRobin,
+                StrategyName::Random => Strategy::Random,
+                StrategyName::Weighted => Strategy::Weighted(self.weights.clone()),
+                StrategyName::Fastest => Strategy::Fastest,
+            },
+            seed: self.seed,
             queue_max: self.queue_max,
             queue_max_given: self.queue_max_given,
             queue_timeout: self.queue_timeout_ms.map(millis),
@@ -154,6 +241,24 @@ impl SpawnOptions {
                     factor: restart.backoff.factor,
                     ceiling: millis(restart.backoff.max_ms),
                 },
+            }),
+            poison: self
+                .restart
+                .map_or_else(PoisonPolicy::default, |restart| PoisonPolicy {
+                    deaths: restart.call_deaths,
+                    window: millis(restart.window_ms),
+                }),
+            recycle: RecyclePolicy {
+                calls: self.recycle.calls,
+                age: self.recycle.ttl.map(millis),
+                idle: self.recycle.idle_ttl.map(millis),
+                rss: self.recycle.rss,
+                jitter: self.recycle.jitter,
+            },
+            heartbeat: self.heartbeat.map(|heartbeat| HeartbeatPolicy {
+                interval: millis(heartbeat.interval_ms),
+                misses: heartbeat.misses,
+                restart: heartbeat.action == HeartbeatAction::Restart,
             }),
             limits: Limits {
                 frame: self.frame_limit,

@@ -95,6 +95,8 @@ pub enum Command {
     Kill(WorkerId),
     /// Read its journal; [`crate::engine::Engine::inspected`] is told.
     Inspect(WorkerId),
+    /// See what its process does, and answer by [`crate::engine::Engine::looked`].
+    Look(WorkerId),
 }
 
 /// Something for the facade to know.
@@ -162,11 +164,61 @@ pub enum Event {
         code: Option<i32>,
         /// The signal that ended it.
         signal: Option<String>,
-        /// `stopped`, `exited`, `protocol`, `hung` or `start`.
+        /// `stopped`, `scaled`, `idle`, `restarted`, `reloaded`, `recycle:…`, `exited`, `protocol`,
+        /// `hung`, `frozen` or `start`.
         reason: &'static str,
+        /// What a process that ended by itself has probably died of: `segfault`, `oom`, `abort`,
+        /// `cpu-limit`, `signal` or `exit`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        crash: Option<&'static str>,
         /// The last lines of its stderr.
         stderr_tail: String,
     },
+    /// A worker takes no new calls and goes when it has answered those that it has.
+    #[serde(rename = "worker:drain")]
+    WorkerDrain {
+        /// The worker.
+        worker: WorkerId,
+        /// Why, as [`Event::WorkerExit`] will say.
+        reason: &'static str,
+    },
+    /// A worker neither gives signs of life nor computes: it gets no calls.
+    #[serde(rename = "worker:unhealthy")]
+    WorkerUnhealthy {
+        /// The worker.
+        worker: WorkerId,
+        /// Milliseconds since its last sign of life.
+        silent: u64,
+    },
+    /// It gives signs of life again.
+    #[serde(rename = "worker:healthy")]
+    WorkerHealthy {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// A sign of life did not come.
+    #[serde(rename = "heartbeat:missed")]
+    HeartbeatMissed {
+        /// The worker.
+        worker: WorkerId,
+        /// How many in a row.
+        missed: u32,
+        /// Whether its process computes.
+        busy: bool,
+        /// Milliseconds since its last sign of life.
+        silent: u64,
+    },
+    /// An operation on the pool is over.
+    #[serde(rename = "done")]
+    Done {
+        /// The caller's number for it.
+        ticket: u32,
+        /// Why it failed, if it did.
+        failure: Option<Failure>,
+    },
+    /// Nothing is in flight or waits, after `drain()` or after the queue was full.
+    #[serde(rename = "drain")]
+    Drain,
     /// A replacement will be started.
     #[serde(rename = "worker:restart")]
     WorkerRestart {
@@ -249,5 +301,11 @@ pub enum Event {
         worker: WorkerId,
         /// Resident memory, in bytes.
         rss: u64,
+        /// Processor time so far, in seconds.
+        cpu: f64,
+        /// How late the thread that gives it woke, in milliseconds.
+        lag: f64,
+        /// Calls that run.
+        calls: u32,
     },
 }

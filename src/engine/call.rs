@@ -52,6 +52,8 @@ pub(super) struct Call {
     /// The request frame while it may still have to be written: queued, or with a worker that may
     /// die before the call begins, or idempotent.
     pub(super) frame: Option<Box<[u8]>>,
+    /// What tells it from other calls, whoever makes it: handler and arguments.
+    pub(super) fingerprint: u64,
     /// Order of submission; also tells a queue entry from an older one with the same id.
     pub(super) sequence: u64,
     pub(super) submitted: Time,

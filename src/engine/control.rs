@@ -75,13 +75,7 @@ impl Engine {
             }
             Kind::Heartbeat => {
                 let beat = message::read::<Heartbeat>(kind, body, limits)?;
-                if let Some(worker) = self.workers.get_mut(&id) {
-                    worker.rss = beat.rss;
-                }
-                actions.events.push(Event::Heartbeat {
-                    worker: id,
-                    rss: beat.rss,
-                });
+                self.beat(now, id, &beat, actions);
             }
             Kind::Log => self.log(id, call, body, actions)?,
             other => return Err(Malformed::Misplaced(other)),
@@ -112,7 +106,11 @@ impl Engine {
         worker.python.clone_from(&hello.python);
         worker.last_activity = now;
         worker.numbering = self.handlers.learn(hello);
-        Self::place(&mut self.placement, worker);
+        worker.liveness.expected |= hello.heartbeat > 0;
+        self.arrived(now, id, actions);
+        if let Some(worker) = self.workers.get_mut(&id) {
+            Self::place(&mut self.placement, worker);
+        }
         if hello.mode == Mode::Stdio && !self.config.queue_max_given {
             // 1.4 queued without bound, and its scripts' callers rely on it.
             self.queue_max = None;
@@ -146,17 +144,16 @@ impl Engine {
         });
         self.worker_is_ready(actions);
         self.fill(now, id, actions);
+        self.grow_soon(now);
+        self.settle_operations(actions);
     }
 
     fn worker_is_ready(&mut self, actions: &mut Actions) {
         match self.phase {
             Phase::Starting => {
                 // One that has failed already is still there until it has exited.
-                if self
-                    .workers
-                    .values()
-                    .all(|worker| worker.state == WorkerState::Ready)
-                {
+                let enough = self.config.min_ready.unwrap_or(self.pool.min);
+                if self.pool.ready >= enough.min(self.pool.min) {
                     self.phase = Phase::Running;
                     actions.events.push(Event::Spawned);
                 }

@@ -3,6 +3,7 @@
 use crate::engine::action::{Actions, Command, Event};
 use crate::engine::call::{Call, CallState, Submission};
 use crate::engine::callbacks::{has_functions, is_nested, without_nested};
+use crate::engine::poison::fingerprint;
 use crate::engine::timers::Timer;
 use crate::engine::worker::{Worker, WorkerState};
 use crate::engine::{Engine, Phase};
@@ -63,7 +64,15 @@ impl Engine {
         worker: Option<WorkerId>,
         actions: &mut Actions,
     ) {
-        if let Some(failure) = self.refusal(call, worker.is_none()) {
+        let fingerprint = fingerprint(call.handler, call.frame);
+        let refusal = self
+            .refusal(call, worker.is_none())
+            .or_else(|| self.poisoned(fingerprint, now));
+        if let Some(failure) = refusal {
+            if failure.code == ErrorCode::QueueFull {
+                self.refused_calls = true;
+                self.queue_refusals += 1;
+            }
             actions.events.push(Event::Failed {
                 id: call.id,
                 failure,
@@ -86,6 +95,7 @@ impl Engine {
             handler: call.handler,
             options: call.options,
             frame: None,
+            fingerprint,
             sequence,
             submitted: now,
             queued: now,
@@ -127,6 +137,7 @@ impl Engine {
             (call.sequence, id),
             call.options.worker,
         );
+        self.grow_soon(now);
     }
 
     /// Why a call cannot be taken, if it cannot; `waits` says that no worker can take it now.
@@ -149,7 +160,8 @@ impl Engine {
         }
         if let Some(id) = call.options.worker {
             let gone = self.workers.get(&id).is_none_or(|worker| {
-                matches!(worker.state, WorkerState::Stopping | WorkerState::Dying)
+                worker.leaving.is_some()
+                    || matches!(worker.state, WorkerState::Stopping | WorkerState::Dying)
             });
             if gone {
                 let message = format!("worker {id} is not running");
@@ -249,15 +261,17 @@ impl Engine {
     /// Gives a worker what it can take of the queue.
     pub(super) fn fill(&mut self, now: Time, worker: WorkerId, actions: &mut Actions) {
         while self.queue.len() > 0
-            && self
-                .workers
-                .get(&worker)
-                .is_some_and(|worker| worker.capacity().is_some())
+            && let Some(state) = self.workers.get(&worker)
+            && state.has_room()
         {
             let calls = &self.calls;
-            let Some((_, id)) = self.queue.pop(worker, |entry| is_queued(calls, entry)) else {
-                return;
+            let is_live = |entry| is_queued(calls, entry);
+            // One that leaves takes no more than what nobody else may.
+            let next = match state.leaving {
+                Some(_) => self.queue.pop_pinned(worker, is_live),
+                None => self.queue.pop(worker, is_live),
             };
+            let Some((_, id)) = next else { return };
             let Some(call) = self.calls.get_mut(&id) else {
                 return;
             };
@@ -314,9 +328,14 @@ impl Engine {
         match call.state {
             CallState::Abandoned(_) => {}
             CallState::Queued => {
+                let pin = call.options.worker;
                 self.calls.remove(&id);
                 let calls = &self.calls;
-                self.queue.forget(|entry| is_queued(calls, entry));
+                self.queue.forget(pin, |entry| is_queued(calls, entry));
+                if let Some(worker) = pin {
+                    self.let_go(worker, actions);
+                }
+                self.settle_operations(actions);
             }
             CallState::Sent(worker) => {
                 call.state = CallState::Abandoned(worker);

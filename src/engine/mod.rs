@@ -16,6 +16,8 @@
 //! | [`Engine::inspected`] | `begun.rs` |
 //! | [`Engine::start`], [`Engine::exited`], [`Engine::closed`], [`Engine::tick`], [`Engine::stop`] | `supervise.rs` |
 //! | [`Engine::submit_guarded`], [`Engine::review`] | `policies/` |
+//! | [`Engine::operate`] | `operations.rs`, which acts by `pool.rs` |
+//! | [`Engine::looked`] | `health.rs` |
 //! | [`Engine::stats`], [`Engine::holdings`] | `introspect.rs` |
 //!
 //! Invariants: a call settles exactly once; a worker that can take a call and a call that it may
@@ -28,10 +30,14 @@ mod call;
 mod callbacks;
 mod control;
 mod handlers;
+mod health;
 mod intake;
 mod introspect;
+mod operations;
 mod placement;
 mod policies;
+mod poison;
+mod pool;
 mod queue;
 mod replies;
 mod sessions;
@@ -52,6 +58,8 @@ pub use crate::engine::policies::{
     BreakerStats, BulkheadStats, CacheStats, HedgeStats, Overrides, PolicyConfig, PolicyHoldings,
     PolicySet, PolicyStats, RetryStats,
 };
+pub use crate::engine::operations::PoolRequest;
+pub use crate::engine::placement::Strategy;
 pub use crate::engine::replies::Received;
 pub use crate::engine::sessions::{Affinity, InSession, SessionUse};
 pub use crate::engine::stats::Durations;
@@ -59,23 +67,42 @@ pub use crate::engine::worker::Exit;
 
 use crate::engine::call::Call;
 use crate::engine::handlers::Handlers;
+use crate::engine::operations::Operation;
 use crate::engine::placement::Placement;
 use crate::engine::policies::Policies;
+use crate::engine::pool::Pool;
 use crate::engine::queue::Queue;
 use crate::engine::stats::Counters;
 use crate::engine::timers::Timers;
 use crate::engine::worker::Worker;
 use crate::error::Failure;
 use crate::ids::{CallId, WorkerId};
+use crate::policy::liveness::HeartbeatPolicy;
+use crate::policy::poison::{PoisonPolicy, Suspects};
+use crate::policy::random::Random;
+use crate::policy::recycle::RecyclePolicy;
 use crate::policy::restart::{RestartPolicy, Restarts};
 use crate::protocol::Limits;
 use crate::session::{self, Globals, Sessions};
+use crate::time::Time;
 
 /// How an engine behaves. The options of `spawn`, with their defaults applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     /// Workers to keep running.
     pub workers: u32,
+    /// Workers to run at most, while calls wait; `None`: no more than `workers`.
+    pub most_workers: Option<u32>,
+    /// How long a worker above `workers` may be without a call.
+    pub idle_ttl: Option<Duration>,
+    /// Workers that are ready when the pool is; `None`: all of `workers`.
+    pub min_ready: Option<u32>,
+    /// How many of the first workers start at once, and the pause before the next so many.
+    pub batch: Option<(u32, Duration)>,
+    /// How the worker for a call is chosen.
+    pub strategy: Strategy,
+    /// What decides whatever is left to chance.
+    pub seed: u64,
     /// Calls that one worker runs at once.
     pub concurrency: u32,
     /// Calls that may wait for a worker; `None` for any number. Applies to workers that speak this
@@ -87,6 +114,12 @@ pub struct Config {
     pub queue_timeout: Option<Duration>,
     /// What happens when a worker dies unasked; `None`: nothing.
     pub restart: Option<RestartPolicy>,
+    /// When a call is refused because workers died with it.
+    pub poison: PoisonPolicy,
+    /// When a healthy worker is replaced.
+    pub recycle: RecyclePolicy,
+    /// What is made of signs of life; `None`: nothing.
+    pub heartbeat: Option<HeartbeatPolicy>,
     /// Bounds on what workers send.
     pub limits: Limits,
     /// How long a worker may take to get ready.
@@ -103,11 +136,20 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             workers: 1,
+            most_workers: None,
+            idle_ttl: None,
+            min_ready: None,
+            batch: None,
+            strategy: Strategy::default(),
+            seed: 0,
             concurrency: 1,
             queue_max: Some(1000),
             queue_max_given: false,
             queue_timeout: None,
             restart: Some(RestartPolicy::default()),
+            poison: PoisonPolicy::default(),
+            recycle: RecyclePolicy::default(),
+            heartbeat: None,
             limits: Limits::default(),
             start_timeout: Some(Duration::from_secs(120)),
             grace: Duration::from_millis(500),
@@ -144,8 +186,17 @@ pub struct Engine {
     handlers: Handlers,
     timers: Timers,
     restarts: Restarts,
-    /// Replacements that a timer will start.
-    restarts_pending: u32,
+    /// When replacements of dead workers are to start, earliest first.
+    restarts_due: Vec<Time>,
+    pool: Pool,
+    operations: Vec<Operation>,
+    /// The calls that workers died with.
+    suspects: Suspects,
+    random: Random,
+    /// Calls were refused because the queue was full, and it has not been empty since.
+    refused_calls: bool,
+    queue_refusals: u64,
+    queue_timeouts: u64,
     restart_count: u64,
     /// What workers that are gone had counted.
     past: Counters,
@@ -168,16 +219,23 @@ impl Engine {
             sessions: Sessions::new(config.sessions, config.durable_sessions),
             globals: Globals::default(),
             sweeping: false,
+            placement: Placement::new(&config.strategy, config.seed),
+            random: Random::new(config.seed.wrapping_add(1)),
             config,
             phase: Phase::Idle,
             calls: FxHashMap::default(),
             queue: Queue::default(),
             workers: BTreeMap::new(),
-            placement: Placement::default(),
             handlers: Handlers::default(),
             timers: Timers::default(),
             restarts: Restarts::default(),
-            restarts_pending: 0,
+            restarts_due: Vec::new(),
+            pool: Pool::default(),
+            operations: Vec::new(),
+            suspects: Suspects::default(),
+            refused_calls: false,
+            queue_refusals: 0,
+            queue_timeouts: 0,
             restart_count: 0,
             past: Counters::default(),
             next_sequence: 0,
@@ -200,8 +258,6 @@ impl Engine {
 
     /// Brings the placement up to date after a worker changed.
     fn place(placement: &mut Placement, worker: &mut Worker) {
-        let capacity = worker.capacity();
-        placement.update(worker.id, worker.placed, capacity);
-        worker.placed = capacity;
+        placement.update(worker);
     }
 }

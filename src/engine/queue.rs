@@ -16,6 +16,8 @@ pub(super) struct Queue {
     pinned: BTreeMap<WorkerId, Lane>,
     /// Live entries in all lanes.
     live: usize,
+    /// Those of them that only one worker may take.
+    live_pinned: usize,
     /// Entries in all lanes.
     entries: usize,
 }
@@ -77,10 +79,24 @@ impl Queue {
         self.live
     }
 
+    /// Calls that wait for any worker.
+    pub(super) fn shared(&self) -> usize {
+        self.live - self.live_pinned
+    }
+
+    /// Calls that wait for this worker and no other.
+    pub(super) fn pinned(&self, worker: WorkerId, is_live: impl Fn(Entry) -> bool) -> usize {
+        self.pinned.get(&worker).map_or(0, |lane| {
+            let entries = lane.levels.values().flatten();
+            entries.filter(|entry| is_live(**entry)).count()
+        })
+    }
+
     /// Adds a call to its priority, in order of submission.
     pub(super) fn push(&mut self, priority: i32, entry: Entry, worker: Option<WorkerId>) {
         self.lane(worker).push(priority, entry);
         self.live += 1;
+        self.live_pinned += usize::from(worker.is_some());
         self.entries += 1;
     }
 
@@ -102,24 +118,54 @@ impl Queue {
         }
         let mut dropped = 0;
         let shared = self.shared.front(&is_live, &mut dropped);
-        let pinned = self
-            .pinned
-            .get_mut(&worker)
-            .and_then(|lane| lane.front(&is_live, &mut dropped));
-        let entry = match (shared, pinned) {
-            (None, None) => None,
-            (Some(first), Some(second)) if second < first => self.lane(Some(worker)).pop(),
-            (None, Some(_)) => self.lane(Some(worker)).pop(),
-            (Some(_), _) => self.shared.pop(),
-        };
-        self.entries -= dropped + usize::from(entry.is_some());
+        self.entries -= dropped;
+        if self.live_pinned > 0
+            && let Some(pinned) = self.front_pinned(worker, &is_live)
+            && shared.is_none_or(|shared| pinned < shared)
+        {
+            return self.take_pinned(worker);
+        }
+        shared?;
+        let entry = self.shared.pop();
+        self.entries -= usize::from(entry.is_some());
         self.live -= usize::from(entry.is_some());
         entry
     }
 
-    /// A queued call is no longer wanted; its entry has just become dead.
-    pub(super) fn forget(&mut self, is_live: impl Fn(Entry) -> bool) {
+    /// Takes the first call that `worker` and no other may run.
+    pub(super) fn pop_pinned(
+        &mut self,
+        worker: WorkerId,
+        is_live: impl Fn(Entry) -> bool,
+    ) -> Option<Entry> {
+        self.front_pinned(worker, &is_live)?;
+        self.take_pinned(worker)
+    }
+
+    fn front_pinned(
+        &mut self,
+        worker: WorkerId,
+        is_live: &impl Fn(Entry) -> bool,
+    ) -> Option<(i32, u64)> {
+        let mut dropped = 0;
+        let lane = self.pinned.get_mut(&worker)?;
+        let front = lane.front(is_live, &mut dropped);
+        self.entries -= dropped;
+        front
+    }
+
+    fn take_pinned(&mut self, worker: WorkerId) -> Option<Entry> {
+        let entry = self.lane(Some(worker)).pop()?;
+        self.entries -= 1;
         self.live -= 1;
+        self.live_pinned -= 1;
+        Some(entry)
+    }
+
+    /// A queued call is no longer wanted; its entry has just become dead.
+    pub(super) fn forget(&mut self, worker: Option<WorkerId>, is_live: impl Fn(Entry) -> bool) {
+        self.live -= 1;
+        self.live_pinned -= usize::from(worker.is_some());
         if self.entries > 2 * self.live + 64 {
             let pinned: usize = self
                 .pinned
@@ -144,6 +190,7 @@ impl Queue {
         self.entries -= all.len();
         let live: Vec<Entry> = all.into_iter().filter(|entry| is_live(*entry)).collect();
         self.live -= live.len();
+        self.live_pinned -= live.len();
         live
     }
 }
@@ -205,7 +252,7 @@ mod tests {
         }
         queue.push(0, (5, CallId(5)), None);
         let is_live = |(sequence, _): Entry| sequence != 2;
-        queue.forget(is_live);
+        queue.forget(Some(ANY), is_live);
         let left: Vec<u64> = queue
             .unpin(ANY, is_live)
             .into_iter()
@@ -224,7 +271,7 @@ mod tests {
             queue.push(0, (sequence, CallId(7)), None);
         }
         for first_live in 1..=9_990 {
-            queue.forget(|(sequence, _)| sequence >= first_live);
+            queue.forget(None, |(sequence, _)| sequence >= first_live);
         }
         assert_eq!(queue.len(), 10);
         assert!(queue.entries < 100, "{} entries", queue.entries);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::engine::action::{Actions, Event, Settled, SettledKind};
 use crate::engine::call::CallState;
-use crate::engine::worker::{Cause, WorkerState};
+use crate::engine::worker::{Cause, Reason, WorkerState};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
 use crate::protocol::decoder::{self, Decoded, Frame};
@@ -74,6 +74,9 @@ impl Engine {
         let received = match outcome {
             Ok(need) => {
                 self.fill(now, id, actions);
+                if replies > 0 {
+                    self.replied(now, id, actions);
+                }
                 Received { consumed: at, need }
             }
             Err(broken) => {
@@ -86,6 +89,20 @@ impl Engine {
             self.review_answers(now, bytes, actions);
         }
         received
+    }
+
+    /// A worker has answered calls and got others.
+    fn replied(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
+        if let Some(worker) = self.workers.get(&id) {
+            if worker.leaving.is_some() {
+                self.let_go(id, actions);
+            } else if worker.counters.handled >= worker.lease.calls {
+                self.renew(now, id, Reason::Calls, actions);
+            }
+        }
+        if self.calls.is_empty() {
+            self.settle_operations(actions);
+        }
     }
 
     /// The frame at `at`, if it is whole.
@@ -281,6 +298,9 @@ impl Engine {
             });
         }
         worker.counters.answered(now.since(call.submitted), failed);
+        if !self.suspects.is_empty() {
+            self.suspects.absolve(call.fingerprint);
+        }
         if matches!(call.state, CallState::Abandoned(_)) {
             return Answered::Unwanted;
         }
@@ -295,6 +315,8 @@ impl Engine {
         worker.backlogged = false;
         Self::place(&mut self.placement, worker);
         self.fill(now, id, actions);
+        self.let_go(id, actions);
+        self.settle_operations(actions);
     }
 
     /// The worker has not taken all that was written: it gets nothing more until it has.

@@ -7,10 +7,11 @@ use crate::engine::begun::Begun;
 use crate::engine::call::CallState;
 use crate::engine::intake::is_queued;
 use crate::engine::timers::Timer;
-use crate::engine::worker::{Cause, Exit, Worker, WorkerState};
+use crate::engine::worker::{Cause, Exit, Reason, Worker, WorkerState};
 use crate::engine::{Engine, Phase};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
+use crate::policy::crash::Crash;
 use crate::policy::restart::Verdict;
 use crate::protocol::journal::Journal;
 use crate::time::Time;
@@ -27,20 +28,10 @@ impl Engine {
     /// Starts the first workers. [`Event::Spawned`] or [`Event::SpawnFailed`] follows.
     pub fn start(&mut self, now: Time, actions: &mut Actions) {
         self.phase = Phase::Starting;
-        for _ in 0..self.config.workers.max(1) {
-            self.start_worker(now, actions);
-        }
-    }
-
-    fn start_worker(&mut self, now: Time, actions: &mut Actions) {
-        self.next_worker += 1;
-        let id = WorkerId(self.next_worker);
-        self.workers
-            .insert(id, Worker::new(id, self.config.concurrency, now));
-        if let Some(limit) = self.config.start_timeout {
-            self.timers.set(now + limit, Timer::Start { worker: id });
-        }
-        actions.commands.push(Command::Start(id));
+        self.pool.min = self.config.workers.max(1);
+        self.pool.max = self.config.most_workers.unwrap_or(0).max(self.pool.min);
+        self.pool.unlaunched = self.pool.min;
+        self.launch_batch(now, actions);
     }
 
     /// Whether a worker's process, just started, is still wanted.
@@ -100,6 +91,7 @@ impl Engine {
         if !stopping {
             worker.state = WorkerState::Dying;
             Self::place(&mut self.placement, worker);
+            self.census();
         }
         self.timers.set(now + DRAIN, Timer::Drained { worker: id });
     }
@@ -138,9 +130,13 @@ impl Engine {
         }
         let failure = match &cause {
             Cause::Protocol(failure) => Some(failure.clone()),
-            Cause::Asked | Cause::Hung | Cause::Closed(_) | Cause::Start(_) => None,
+            Cause::Asked(_)
+            | Cause::Hung
+            | Cause::Closed(_)
+            | Cause::Start(_)
+            | Cause::Frozen(_) => None,
         };
-        let heard = matches!(cause, Cause::Hung | Cause::Closed(_));
+        let heard = matches!(cause, Cause::Hung | Cause::Closed(_) | Cause::Frozen(_));
         worker.cause.get_or_insert(cause);
         let is_killed = std::mem::replace(&mut worker.killed, true);
         worker.state = if heard {
@@ -161,6 +157,8 @@ impl Engine {
         } else if !is_killed {
             actions.commands.push(Command::Kill(id));
         }
+        self.census();
+        self.settle_operations(actions);
     }
 
     /// A dead worker leaves: its calls are settled or sent elsewhere, and it is replaced.
@@ -168,18 +166,25 @@ impl Engine {
         let Some(mut worker) = self.workers.remove(&id) else {
             return;
         };
-        self.placement.update(id, worker.placed, None);
-        worker.placed = None;
+        self.placement.remove(&mut worker);
         let exit = worker.exit.take().unwrap_or_default();
         let failure = obituary(&worker, &exit, self.config.grace);
         let (reason, unplanned) = match &worker.cause {
             None | Some(Cause::Closed(_)) => ("exited", true),
-            Some(Cause::Asked) => ("stopped", false),
+            Some(Cause::Asked(reason)) => (reason.as_str(), false),
             Some(Cause::Protocol(_)) => ("protocol", true),
             Some(Cause::Hung) => ("hung", true),
             Some(Cause::Start(_)) => ("start", true),
+            Some(Cause::Frozen(_)) => ("frozen", true),
         };
         self.past.add(&worker.counters);
+        let crash = match worker.cause {
+            None => Crash::of(exit.code, exit.signal.as_deref()),
+            Some(_) => None,
+        };
+        if crash.is_some() {
+            self.blame(now, &worker, &exit.journal);
+        }
         self.settle_sent(now, &worker, &exit.journal, &failure, actions);
         self.settle_pinned(&worker, &failure, actions);
         actions.events.push(Event::WorkerExit {
@@ -187,47 +192,75 @@ impl Engine {
             code: exit.code,
             signal: exit.signal,
             reason,
+            crash: crash.map(Crash::as_str),
             stderr_tail: exit.stderr_tail,
         });
+        self.census();
+        let started = worker.pid != 0;
         match &self.phase {
             Phase::Starting => {
-                self.settle_queued(&failure, actions);
-                actions.events.push(Event::SpawnFailed { failure });
-                self.stop(now, actions);
+                let enough = self.config.min_ready.unwrap_or(self.pool.min);
+                let possible = self.pool.ready + self.pool.starting + self.pool.unlaunched;
+                if !unplanned || self.was_replaced(now, &worker) {
+                    // Another one is there for it.
+                } else if possible < enough.min(self.pool.min) {
+                    self.spawn_has_failed(now, failure, actions);
+                } else {
+                    self.replace(now, id, failure, actions);
+                }
             }
             Phase::Running | Phase::Unhealthy(_) if unplanned => {
-                self.replace(now, id, failure, actions);
+                if !started {
+                    self.start_has_failed(&failure, actions);
+                }
+                if !self.was_replaced(now, &worker) {
+                    self.replace(now, id, failure, actions);
+                }
             }
             Phase::Stopping if self.workers.is_empty() => actions.events.push(Event::Stopped),
             Phase::Idle | Phase::Running | Phase::Unhealthy(_) | Phase::Stopping => {}
         }
+        self.departed(now, actions);
+        self.settle_operations(actions);
+    }
+
+    fn spawn_has_failed(&mut self, now: Time, failure: Failure, actions: &mut Actions) {
+        self.settle_queued(&failure, actions);
+        actions.events.push(Event::SpawnFailed { failure });
+        self.stop(now, actions);
     }
 
     fn replace(&mut self, now: Time, id: WorkerId, failure: Failure, actions: &mut Actions) {
         let Some(policy) = self.config.restart else {
-            if self.workers.is_empty() {
+            // The pool is smaller from now on, and does not grow back by itself.
+            self.pool.max = self.pool.members.max(self.pool.max.saturating_sub(1));
+            self.pool.min = self.pool.min.min(self.pool.max);
+            if self.pool.ready + self.pool.starting == 0 {
                 self.fail_fast(failure, actions);
             }
             return;
         };
         let delay = match self.restarts.judge(&policy, now) {
             Verdict::Replace(delay) => delay,
+            Verdict::Unhealthy(_) if self.phase == Phase::Starting => {
+                self.spawn_has_failed(now, failure, actions);
+                return;
+            }
             Verdict::Unhealthy(delay) => {
-                // As long as one worker lives the pool serves, only smaller.
-                if self.workers.is_empty() {
+                // As long as one worker serves the pool does, only smaller.
+                if self.pool.ready == 0 {
                     self.fail_fast(failure, actions);
                 }
                 delay
             }
         };
         self.restart_count += 1;
-        self.restarts_pending += 1;
         let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         actions.events.push(Event::WorkerRestart {
             worker: id,
             delay: ms,
         });
-        self.timers.set(now + delay, Timer::Restart);
+        self.replace_at(now + delay);
     }
 
     /// Nobody can run a call: those that wait are told why, and so are later ones.
@@ -239,6 +272,11 @@ impl Engine {
             });
         }
         self.phase = Phase::Unhealthy(failure);
+        // What waited for those that leave waits no more.
+        let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
+        for id in ids {
+            self.let_go(id, actions);
+        }
     }
 
     /// Every call is rejected and every worker told to go. [`Event::Stopped`] follows.
@@ -247,7 +285,8 @@ impl Engine {
             return;
         }
         self.phase = Phase::Stopping;
-        self.restarts_pending = 0;
+        self.restarts_due.clear();
+        self.pool.unlaunched = 0;
         let failure = Failure::new(ErrorCode::Disposed, "the instance was disposed of");
         self.settle_queued(&failure, actions);
         let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
@@ -266,10 +305,11 @@ impl Engine {
                 // It died by itself just before: there is nobody to tell.
                 self.bury(now, id, actions);
             } else {
-                worker.cause.get_or_insert(Cause::Asked);
+                worker.cause.get_or_insert(Cause::Asked(Reason::Stopped));
                 actions.commands.push(Command::Stop(id));
             }
         }
+        self.settle_operations(actions);
     }
 
     /// Time has passed: whatever is due happens.
@@ -292,17 +332,19 @@ impl Engine {
                 Timer::Start { worker } => self.start_is_late(now, worker, actions),
                 Timer::Drained { worker } => self.drained_or_dead(now, worker, actions),
                 Timer::Sweep => self.sweep_sessions(now),
-                Timer::Restart => {
-                    if self.restarts_pending > 0 {
-                        self.restarts_pending -= 1;
-                        self.start_worker(now, actions);
-                    }
-                }
+                Timer::Restart => self.restart_is_due(now, actions),
+                Timer::Grow => self.grow(now, actions),
+                Timer::Batch => self.launch_batch(now, actions),
+                Timer::Idle { worker } => self.idle_is_due(now, worker, actions),
+                Timer::Age { worker } => self.age_is_due(now, worker, actions),
+                Timer::Renew { worker } => self.renewal_is_due(now, worker, actions),
+                Timer::Beat { worker } => self.beat_is_due(now, worker, actions),
             }
         }
         if self.policies.is_some() {
             self.tick_policies(now, actions);
         }
+        self.settle_operations(actions);
     }
 
     /// When [`Engine::tick`] is next due.
@@ -316,7 +358,8 @@ impl Engine {
 
     fn next_timer(&mut self) -> Option<Time> {
         let (calls, workers) = (&self.calls, &self.workers);
-        let restarts = self.restarts_pending;
+        let restarts = !self.restarts_due.is_empty();
+        let (grows, batches) = (self.pool.grow_set, self.pool.unlaunched > 0);
         self.timers.next(|timer| match timer {
             Timer::Deadline { call, sequence }
             | Timer::QueueTimeout { call, sequence }
@@ -327,8 +370,18 @@ impl Engine {
                 .get(worker)
                 .is_some_and(|worker| worker.state == WorkerState::Starting),
             Timer::Drained { worker } => workers.contains_key(worker),
-            Timer::Restart => restarts > 0,
             Timer::Sweep => true,
+            Timer::Restart => restarts,
+            Timer::Grow => grows,
+            Timer::Batch => batches,
+            Timer::Beat { worker } => workers
+                .get(worker)
+                .is_some_and(|worker| worker.state == WorkerState::Ready),
+            Timer::Idle { worker } | Timer::Age { worker } | Timer::Renew { worker } => {
+                workers.get(worker).is_some_and(|worker| {
+                    worker.state == WorkerState::Ready && worker.leaving.is_none()
+                })
+            }
         })
     }
 
@@ -355,7 +408,10 @@ impl Engine {
             failure = failure.with("handler", name);
         }
         match worker {
-            None => self.past.timeouts += 1,
+            None => {
+                self.past.timeouts += 1;
+                self.queue_timeouts += 1;
+            }
             Some(worker) => {
                 failure = failure.with("worker", worker.0);
                 if let Some(worker) = self.workers.get_mut(&worker) {
@@ -408,6 +464,10 @@ impl Engine {
                         && call.frame.is_some()
                         && call.options.worker.is_none()
                         && matches!(self.phase, Phase::Running)
+                        && self
+                            .suspects
+                            .refused(self.config.poison, call.fingerprint, now)
+                            .is_none()
                     {
                         call.deaths += u8::from(has_begun);
                         call.nested = false;
@@ -511,8 +571,20 @@ fn obituary(worker: &Worker, exit: &Exit, grace: Duration) -> Failure {
             );
             Failure::new(ErrorCode::WorkerExited, message).with("retryable", true)
         }
-        None | Some(Cause::Asked) => {
+        Some(Cause::Frozen(silence)) => {
+            let message = format!(
+                "worker {id} was killed because it gave no sign of life for {} ms and did not \
+                 compute",
+                silence.as_millis()
+            );
+            Failure::new(ErrorCode::WorkerExited, message).with("retryable", true)
+        }
+        None | Some(Cause::Asked(_)) => {
             let how = match (exit.code, &exit.signal) {
+                (_, Some(signal)) if worker.cause.is_none() => {
+                    let hint = Crash::of(None, Some(signal)).map_or("", Crash::hint);
+                    format!("was ended by {signal}{hint}")
+                }
                 (_, Some(signal)) => format!("was ended by {signal}"),
                 (Some(code), None) => format!("exited with code {code}"),
                 (None, None) => "is gone".to_owned(),

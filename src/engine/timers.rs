@@ -25,6 +25,18 @@ pub(super) enum Timer {
     Restart,
     /// Sessions that are over are looked for.
     Sweep,
+    /// Calls have waited long enough for an elastic pool to grow.
+    Grow,
+    /// The next of the first workers are to start.
+    Batch,
+    /// A worker may have been idle for too long.
+    Idle { worker: WorkerId },
+    /// A worker has reached its age.
+    Age { worker: WorkerId },
+    /// Another successor for a worker, after one could not get ready.
+    Renew { worker: WorkerId },
+    /// A worker should have given a sign of life by now.
+    Beat { worker: WorkerId },
 }
 
 /// The pending timers, earliest first.

@@ -1,6 +1,7 @@
 //! One worker as the engine sees it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 
@@ -8,6 +9,8 @@ use crate::engine::handlers::Numbering;
 use crate::engine::stats::Counters;
 use crate::error::Failure;
 use crate::ids::{CallId, CallbackId, WorkerId};
+use crate::policy::liveness::Liveness;
+use crate::policy::recycle::Lease;
 use crate::policy::window::Window;
 use crate::protocol::journal::Journal;
 use crate::protocol::message::Mode;
@@ -31,7 +34,7 @@ pub(super) enum WorkerState {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Cause {
     /// It was told to.
-    Asked,
+    Asked(Reason),
     /// It broke a rule of the protocol.
     Protocol(Failure),
     /// A call did not yield to its cancellation.
@@ -40,6 +43,48 @@ pub(super) enum Cause {
     Closed(Failure),
     /// It could not get ready.
     Start(Failure),
+    /// It was not heard of for so long, and did not compute either.
+    Frozen(Duration),
+}
+
+/// Why a worker was told to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// The instance is disposed of.
+    Stopped,
+    /// The pool was made smaller.
+    Scaled,
+    /// An elastic pool has no work for it.
+    Idle,
+    /// The user wants another one in its place.
+    Restarted,
+    /// The user wants all code to be loaded anew.
+    Reloaded,
+    /// It has answered its share of calls.
+    Calls,
+    /// It has reached its age.
+    Age,
+    /// It has had no call for too long.
+    Unused,
+    /// It has taken too much memory.
+    Memory,
+}
+
+impl Reason {
+    /// Its name for users.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Scaled => "scaled",
+            Self::Idle => "idle",
+            Self::Restarted => "restarted",
+            Self::Reloaded => "reloaded",
+            Self::Calls => "recycle:calls",
+            Self::Age => "recycle:ttl",
+            Self::Unused => "recycle:idleTtl",
+            Self::Memory => "recycle:rss",
+        }
+    }
 }
 
 /// How a process ended.
@@ -58,6 +103,8 @@ pub struct Exit {
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) id: WorkerId,
+    /// Its place in the pool, counted from 0; whoever replaces it gets the same.
+    pub(super) slot: u32,
     pub(super) state: WorkerState,
     pub(super) mode: Mode,
     pub(super) pid: u32,
@@ -76,8 +123,22 @@ pub(super) struct Worker {
     pub(super) callbacks: FxHashSet<CallbackId>,
     /// Replies read so far; the 1.4 framing matches by order.
     pub(super) replies: u64,
-    /// Load under which it stands in the placement, `None` while it stands in none.
-    pub(super) placed: Option<u32>,
+    /// Rank under which it stands in the placement, `None` while it stands in none.
+    pub(super) placed: Option<u64>,
+    /// It takes no new calls, and goes when it has answered those that it has.
+    pub(super) leaving: Option<Reason>,
+    /// It is to be replaced; once its successor is ready it leaves.
+    pub(super) renewal: Option<Reason>,
+    /// Starts to replace it.
+    pub(super) successor: Option<WorkerId>,
+    /// Serves until this one is ready.
+    pub(super) predecessor: Option<WorkerId>,
+    /// Successors that could not get ready.
+    pub(super) renewals_failed: u32,
+    /// It was started in place of another one.
+    pub(super) replaces: bool,
+    pub(super) lease: Lease,
+    pub(super) liveness: Liveness,
     /// Bytes to write.
     pub(super) outbox: Vec<u8>,
     /// The link holds bytes that the worker has not taken.
@@ -94,12 +155,18 @@ pub(super) struct Worker {
     pub(super) counters: Counters,
     pub(super) last_activity: Time,
     pub(super) rss: u64,
+    /// Processor time by the last sign of life.
+    pub(super) cpu: Duration,
+    /// Share of one processor between the last two of them.
+    pub(super) cpu_share: f64,
+    pub(super) last_beat: Time,
 }
 
 impl Worker {
-    pub(super) fn new(id: WorkerId, concurrency: u32, now: Time) -> Self {
+    pub(super) fn new(id: WorkerId, slot: u32, concurrency: u32, now: Time) -> Self {
         Self {
             id,
+            slot,
             state: WorkerState::Starting,
             mode: Mode::Synapse,
             pid: 0,
@@ -113,6 +180,17 @@ impl Worker {
             callbacks: FxHashSet::default(),
             replies: 0,
             placed: None,
+            leaving: None,
+            renewal: None,
+            successor: None,
+            predecessor: None,
+            renewals_failed: 0,
+            replaces: false,
+            lease: Lease {
+                calls: u64::MAX,
+                age: None,
+            },
+            liveness: Liveness::default(),
             outbox: Vec::new(),
             backlogged: false,
             control: Vec::new(),
@@ -123,23 +201,43 @@ impl Worker {
             counters: Counters::default(),
             last_activity: now,
             rss: 0,
+            cpu: Duration::ZERO,
+            cpu_share: 0.0,
+            last_beat: now,
         }
+    }
+
+    /// Whether one more call may be written to it, if only one that no other worker may run.
+    pub(super) fn has_room(&self) -> bool {
+        self.state == WorkerState::Ready
+            && self.in_flight < self.window.limit()
+            && !self.backlogged
+            && !self.liveness.is_frozen()
     }
 
     /// Its load if it can take a call.
     pub(super) fn capacity(&self) -> Option<u32> {
-        let takes = self.state == WorkerState::Ready
-            && self.in_flight < self.window.limit()
-            && !self.backlogged;
-        takes.then_some(self.in_flight)
+        (self.leaving.is_none() && self.has_room()).then_some(self.in_flight)
+    }
+
+    /// Whether it counts as one of the pool's: not one that was told to go, nor one that starts to
+    /// replace another.
+    pub(super) fn is_member(&self) -> bool {
+        self.leaving.is_none()
+            && self.predecessor.is_none()
+            && !matches!(self.cause, Some(Cause::Asked(_)))
     }
 
     /// Its status as users see it.
     pub(super) fn status(&self) -> &'static str {
         match self.state {
+            WorkerState::Starting if self.replaces => "restarting",
             WorkerState::Starting => "starting",
+            WorkerState::Ready if self.leaving.is_some() => "draining",
+            WorkerState::Ready if self.liveness.is_frozen() => "unhealthy",
             WorkerState::Ready if self.in_flight > 0 => "busy",
             WorkerState::Ready => "ready",
+            WorkerState::Stopping if self.exit.is_some() => "stopped",
             WorkerState::Stopping => "stopping",
             WorkerState::Dying => "failed",
         }
@@ -162,7 +260,7 @@ mod tests {
         for state in STATES {
             for in_flight in 0..4 {
                 for backlogged in [false, true] {
-                    let mut worker = Worker::new(WorkerId(1), 2, Time::ZERO);
+                    let mut worker = Worker::new(WorkerId(1), 0, 2, Time::ZERO);
                     (worker.state, worker.in_flight, worker.backlogged) =
                         (state, in_flight, backlogged);
                     let takes = state == WorkerState::Ready && in_flight < 2 && !backlogged;
@@ -175,7 +273,7 @@ mod tests {
     #[test]
     fn every_state_has_a_name_and_calls_show_only_in_a_ready_one() {
         let name = |state, in_flight| {
-            let mut worker = Worker::new(WorkerId(1), 1, Time::ZERO);
+            let mut worker = Worker::new(WorkerId(1), 0, 1, Time::ZERO);
             (worker.state, worker.in_flight) = (state, in_flight);
             worker.status()
         };

@@ -7,9 +7,13 @@
 //! - [`bulkhead`]: how many calls of one handler run at once
 //! - [`cache`]: replies that answer the same call again
 //! - [`codes`]: sets of error codes
+//! - [`crash`]: what a process has died of
 //! - [`hedge`]: when a second copy of a call is sent
+//! - [`liveness`]: whether a silent worker is frozen or busy
+//! - [`poison`]: which calls are refused because workers died with them
 //! - [`random`]: random numbers from a seed that is handed in
 //! - [`rate_limit`]: how many calls in a time
+//! - [`recycle`]: when a healthy worker is replaced
 //! - [`restart`]: whether a dead worker is replaced, and when
 //! - [`retry`]: whether a failed attempt is made again
 //! - [`window`]: how many calls may lie in a worker's pipe at once
@@ -21,9 +25,13 @@ pub mod budget;
 pub mod bulkhead;
 pub mod cache;
 pub mod codes;
+pub mod crash;
 pub mod hedge;
+pub mod liveness;
+pub mod poison;
 pub mod random;
 pub mod rate_limit;
+pub mod recycle;
 pub mod restart;
 pub mod retry;
 pub mod window;

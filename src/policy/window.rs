@@ -45,6 +45,11 @@ impl Window {
         self.limit
     }
 
+    /// Average time between replies while busy, in microseconds, once there has been one.
+    pub fn service(&self) -> Option<f64> {
+        self.service
+    }
+
     /// The worker went from idle to busy.
     pub fn busy(&mut self, now: Time) {
         self.progress = now;

@@ -44,6 +44,20 @@ pub fn check(kind: Kind, bytes: &[u8], limit: u32) -> Result<(), Malformed> {
     Ok(())
 }
 
+/// Where the first value of `bytes` ends, if it is whole.
+pub fn first_value(bytes: &[u8]) -> Option<usize> {
+    let mut left = 1_u64;
+    let mut at = 0_usize;
+    while left > 0 {
+        let marker = *bytes.get(at)?;
+        at += 1;
+        let step = Step::of(marker, bytes.get(at..).unwrap_or_default())?;
+        at = at.checked_add(step.skip).filter(|at| *at <= bytes.len())?;
+        left = (left - 1).saturating_add(step.children);
+    }
+    Some(at)
+}
+
 /// What one marker stands for.
 struct Step {
     /// Bytes after the marker before the next value.

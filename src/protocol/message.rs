@@ -39,6 +39,9 @@ pub struct Hello {
     /// Number of the handler that `call(input)` reaches.
     #[serde(default)]
     pub default: Option<u16>,
+    /// Milliseconds between the signs of life that it will give; 0 for none.
+    #[serde(default)]
+    pub heartbeat: u64,
     /// What can be called; the index is the number on the wire.
     #[serde(default)]
     pub handlers: Vec<Handler>,
@@ -100,6 +103,9 @@ pub struct Heartbeat {
     /// How late the watcher thread woke, in milliseconds.
     #[serde(default)]
     pub lag: f64,
+    /// Processor time that the process has used, in seconds.
+    #[serde(default)]
+    pub cpu: f64,
 }
 
 /// Reads a payload. Deep nesting is refused before serde recurses into it.

@@ -99,6 +99,7 @@ fn what_rust_itself_reads_is_understood() {
                     rss: 48 << 20,
                     calls: 2,
                     lag: 0.25,
+                    cpu: 1.5,
                 };
                 assert_eq!(beat, wanted);
             }),

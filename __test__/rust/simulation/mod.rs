@@ -98,6 +98,15 @@ fn worlds_are_bad_enough() {
         "protocol",
         "hung",
         "start",
+        "frozen",
+        "scaled",
+        "idle",
+        "restarted",
+        "reloaded",
+        "recycle:calls",
+        "recycle:ttl",
+        "recycle:idleTtl",
+        "recycle:rss",
         // What becomes of the rest.
         "spawned",
         "spawn failed",
@@ -107,6 +116,13 @@ fn worlds_are_bad_enough() {
         "restart",
         "written again",
         "item",
+        "misses",
+        "misses while busy",
+        "freezes",
+        "thaws",
+        "drained",
+        "done",
+        "not done",
     ];
     let missing: Vec<&str> = wanted
         .into_iter()

@@ -2,12 +2,14 @@
 //! nothing of the engine; bytes come in and bytes go out.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use synapse::ids::CallId;
 use synapse::protocol::header::{Header, Kind, LEN};
 use synapse::protocol::journal::{Journal, SLOTS};
 use synapse::protocol::message::Mode;
 use synapse::protocol::stdio;
+use synapse::time::Time;
 
 /// The handlers that there are.
 pub(crate) const HANDLERS: [&str; 3] = ["add", "main", "rare"];
@@ -37,6 +39,14 @@ pub(crate) struct Process {
     pub(crate) deaf: bool,
     /// It does not take what is written.
     pub(crate) stuck: bool,
+    /// It gives no signs of life and does nothing.
+    pub(crate) frozen: bool,
+    /// It gives no signs of life and computes, since then.
+    pub(crate) computes: Option<Time>,
+    /// Processor time that it had used before.
+    pub(crate) cpu: Duration,
+    /// Calls that were done while it was frozen.
+    pub(crate) held_up: Vec<CallId>,
     /// Bytes from the host that it has not taken.
     pub(crate) inbox: Vec<u8>,
     /// Calls that it has taken and not begun.
@@ -77,6 +87,10 @@ impl Process {
             dead: false,
             deaf: false,
             stuck: false,
+            frozen: false,
+            computes: None,
+            cpu: Duration::ZERO,
+            held_up: Vec::new(),
             inbox: Vec::new(),
             waiting: VecDeque::new(),
             running: Vec::new(),

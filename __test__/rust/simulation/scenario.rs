@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use synapse::engine::Config;
+use synapse::engine::{Config, Strategy};
 use synapse::policy::backoff::Backoff;
+use synapse::policy::liveness::HeartbeatPolicy;
+use synapse::policy::poison::PoisonPolicy;
+use synapse::policy::recycle::RecyclePolicy;
 use synapse::policy::restart::RestartPolicy;
 use synapse::protocol::Limits;
 use synapse::protocol::message::Mode;
@@ -31,6 +34,8 @@ pub(crate) struct Faults {
     pub(crate) stubborn: u64,
     /// A worker lacks one of the handlers.
     pub(crate) lacking: u64,
+    /// A worker stops giving signs of life.
+    pub(crate) stall: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -46,6 +51,10 @@ pub(crate) struct Scenario {
     pub(crate) service: u64,
     /// Whether workers keep journals.
     pub(crate) journals: bool,
+    /// Operations on the pool, while calls run.
+    pub(crate) operations: u64,
+    /// Whether the clock jumps once.
+    pub(crate) jumps: bool,
     /// Whether the callers dispose of the engine while calls run.
     pub(crate) hasty: bool,
 }
@@ -69,8 +78,27 @@ impl Scenario {
                 ceiling: Duration::from_millis(400),
             },
         });
+        let workers = random.pick(&[1, 1, 2, 2, 3, 4]);
         let config = Config {
-            workers: random.pick(&[1, 1, 2, 2, 3, 4]),
+            workers,
+            most_workers: random
+                .chance(30)
+                .then(|| workers + u32::try_from(random.within(0..=3)).unwrap()),
+            idle_ttl: some(random, 50, 5_000..=100_000),
+            min_ready: random
+                .chance(10)
+                .then(|| u32::try_from(random.within(1..=3)).unwrap()),
+            batch: random
+                .chance(10)
+                .then(|| (1, random.micros(1_000..=60_000))),
+            strategy: match random.within(0..=5) {
+                0 => Strategy::RoundRobin,
+                1 => Strategy::Random,
+                2 => Strategy::Weighted(vec![3, 1]),
+                3 => Strategy::Fastest,
+                _ => Strategy::LeastBusy,
+            },
+            seed: random.next(),
             concurrency: match mode {
                 Mode::Stdio => 1,
                 Mode::Synapse => random.pick(&[1, 1, 2, 8]),
@@ -81,6 +109,22 @@ impl Scenario {
             queue_max_given: random.chance(50),
             queue_timeout: some(random, 30, 500..=100_000),
             restart,
+            poison: PoisonPolicy {
+                deaths: u32::try_from(random.within(0..=3)).unwrap(),
+                window: random.micros(10_000..=1_000_000),
+            },
+            recycle: RecyclePolicy {
+                calls: random.chance(15).then(|| random.within(1..=12)),
+                age: some(random, 10, 30_000..=300_000),
+                idle: some(random, 10, 10_000..=200_000),
+                rss: random.chance(20).then_some(5_000),
+                jitter: random.pick(&[0.0, 0.0, 0.3, 1.0]),
+            },
+            heartbeat: random.chance(40).then(|| HeartbeatPolicy {
+                interval: random.micros(20_000..=100_000),
+                misses: u32::try_from(random.within(1..=3)).unwrap(),
+                restart: random.chance(60),
+            }),
             limits: Limits {
                 frame: 4096,
                 depth: 64,
@@ -108,6 +152,7 @@ impl Scenario {
             stuck: fault(8),
             stubborn: fault(25),
             lacking: fault(6),
+            stall: fault(15),
         };
         Self {
             config,
@@ -116,6 +161,12 @@ impl Scenario {
             calls: u32::try_from(random.within(1..=60)).unwrap(),
             pace: random.pick(&[1, 50, 1_000, 20_000]),
             service: random.pick(&[20, 300, 5_000, 60_000]),
+            operations: if random.chance(35) {
+                random.within(1..=5)
+            } else {
+                0
+            },
+            jumps: random.chance(10),
             hasty: random.chance(40),
             journals: random.chance(80),
         }

@@ -1,12 +1,15 @@
 //! What scripted workers do: start or not, answer or not, die in every way.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use synapse::ids::{CallId, WorkerId};
+use synapse::policy::liveness::Vitals;
 use synapse::protocol::header::{Header, Kind};
 use synapse::protocol::message::{self, Mode};
 use synapse::protocol::stdio;
 
+use crate::simulation::ledger::Verdict;
 use crate::simulation::process::{HANDLERS, Journaling, Process};
 use crate::simulation::world::{Happening, World};
 
@@ -85,6 +88,7 @@ impl World {
                 5 => {
                     let late = self.random.within(0..=500_000);
                     self.plan(late, Happening::Control(worker, hello));
+                    self.plan(late + 10_000, Happening::Beat(worker));
                     return;
                 }
                 // Twice: the second says nothing new.
@@ -92,9 +96,84 @@ impl World {
             }
         }
         self.plan(after, Happening::Control(worker, hello));
-        let beat = serde_json::json!({"rss": 1_000});
+        self.plan(after + 10_000, Happening::Beat(worker));
+        if self.random.chance(self.scenario.faults.stall) {
+            let when = self.random.within(0..=300_000);
+            let kind = self.random.pick(&[0, 0, 1]);
+            self.plan(after + when, Happening::Stall(worker, kind));
+        }
+    }
+
+    /// A sign of life is due.
+    pub(crate) fn beat(&mut self, worker: WorkerId) -> Verdict {
+        let process = self.process(worker);
+        if process.dead || process.deaf {
+            return Ok(());
+        }
+        let silent = process.frozen || process.computes.is_some();
+        let cpu = process.cpu.as_secs_f64();
+        if let Some(policy) = &self.scenario.config.heartbeat {
+            let interval = u64::try_from(policy.interval.as_micros()).unwrap();
+            self.plan(interval, Happening::Beat(worker));
+        }
+        if silent {
+            return Ok(());
+        }
+        let rss = self.random.pick(&[1_000, 1_000, 1_000, 10_000]);
+        let beat = serde_json::json!({"rss": rss, "cpu": cpu, "lag": 1.5, "calls": 1});
         let beat = message::frame(Kind::Heartbeat, 0, &beat).unwrap();
-        self.plan(after + 10_000, Happening::Control(worker, beat));
+        self.ledger.beat(self.now, worker);
+        self.control(worker, &beat)
+    }
+
+    /// A worker stops giving signs of life: it freezes, or its one thread computes.
+    pub(crate) fn stall(&mut self, worker: WorkerId, kind: u8) {
+        let now = self.now;
+        let process = self.process(worker);
+        if process.dead {
+            return;
+        }
+        if kind == 0 {
+            process.frozen = true;
+        } else {
+            process.computes = Some(now);
+        }
+        self.ledger.workers.entry(worker).or_default().silent = Some((now, kind == 0));
+        if self.random.chance(60) {
+            let after = self.random.within(0..=400_000);
+            self.plan(after, Happening::Thaw(worker));
+        }
+    }
+
+    /// And goes on.
+    pub(crate) fn thaw(&mut self, worker: WorkerId) {
+        let now = self.now;
+        let process = self.process(worker);
+        process.frozen = false;
+        if let Some(since) = process.computes.take() {
+            process.cpu += 100 * now.since(since);
+        }
+        let standing = self.ledger.workers.entry(worker).or_default();
+        if let Some((_, true)) = standing.silent.take() {
+            standing.thawed = Some(now);
+        }
+        for call in std::mem::take(&mut self.process(worker).held_up) {
+            self.plan(1, Happening::Finish(worker, call));
+        }
+        self.work(worker);
+    }
+
+    /// What the system says of a process.
+    pub(crate) fn vitals(&mut self, worker: WorkerId) -> Option<Vitals> {
+        let now = self.now;
+        let shows = self.random.chance(50);
+        let process = self.process(worker);
+        // A hundred threads, for the world is faster than the system's clock of processor time.
+        let since = process.computes.map_or(Duration::ZERO, |at| now.since(at));
+        Some(Vitals {
+            stopped: process.frozen && shows,
+            cpu: process.cpu + 100 * since,
+        })
     }
 
     /// Begins what can be begun.
@@ -102,6 +181,7 @@ impl World {
         self.feed(worker);
         let concurrency = self.scenario.config.concurrency as usize;
         while !self.process(worker).deaf
+            && !self.process(worker).frozen
             && !self.process(worker).dead
             && self.process(worker).running.len() < concurrency
         {
@@ -121,6 +201,10 @@ impl World {
         let faults = self.scenario.faults;
         let process = self.process(worker);
         if process.dead || !process.running.contains(&call) {
+            return;
+        }
+        if process.frozen {
+            process.held_up.push(call);
             return;
         }
         if self.random.chance(faults.never) {
@@ -236,7 +320,8 @@ impl World {
     /// A worker notices that a call is not wanted any more.
     pub(crate) fn yield_call(&mut self, worker: WorkerId, call: CallId) {
         let process = self.process(worker);
-        if process.dead || process.deaf || process.stuck || !process.give_up(call) {
+        if process.dead || process.deaf || process.stuck || process.frozen || !process.give_up(call)
+        {
             return;
         }
         process.answer(call, Kind::Error);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use synapse::engine::Holdings;
+use synapse::engine::{Holdings, Load, PoolRequest};
 use synapse::error::ErrorCode;
-use synapse::ids::CallId;
+use synapse::ids::{CallId, WorkerId};
 use synapse::time::Time;
 
 use crate::simulation::ledger::{Ledger, Record, Told, Verdict, ensure};
@@ -15,34 +15,94 @@ const DRAIN: Duration = Duration::from_millis(50);
 const UNDEAD: Duration = Duration::from_secs(1);
 /// How often a worker is looked at that a cancelled call waits in.
 const LOOK: Duration = Duration::from_millis(100);
+/// How long calls may wait before an elastic pool grows, ticks being late.
+const GROWTH: Duration = Duration::from_millis(20);
 /// How late the world may be with a tick, and a bit.
 const SLACK: Duration = Duration::from_millis(5);
 
 impl Ledger {
     /// Checks all that must hold between two inputs.
     pub(crate) fn check(&mut self, now: Time, ticked: bool, held: &Holdings) -> Verdict {
-        // Timers fire in order: a replacement is the one that is due first.
-        self.restarts.sort_unstable();
-        for _ in 0..std::mem::take(&mut self.replacements) {
-            ensure!(
-                !self.restarts.is_empty(),
-                "a worker was started that replaces nobody"
-            );
-            self.restarts.remove(0);
-        }
+        self.check_restarts(now, held)?;
         self.check_counts(held)?;
         self.check_order()?;
-        self.check_overdue(now, if ticked { Duration::ZERO } else { SLACK })?;
-        if self.spawned && !self.stop_asked && self.config.restart.is_some() {
-            let there = held.workers.len() + self.restarts.len();
-            ensure!(
-                there == self.config.workers as usize,
-                "{} workers and {} replacements for {}",
-                held.workers.len(),
-                self.restarts.len(),
-                self.config.workers
-            );
+        self.check_overdue(now, if ticked { Duration::ZERO } else { SLACK }, held)?;
+        if self.spawned && !self.stop_asked {
+            self.check_size(now, held)?;
         }
+        Ok(())
+    }
+
+    /// Replacements are started when they are due, in order.
+    fn check_restarts(&mut self, now: Time, held: &Holdings) -> Verdict {
+        self.restarts.sort_unstable();
+        ensure!(
+            held.restarts <= self.restarts.len(),
+            "{} replacements wait, {} were announced",
+            held.restarts,
+            self.restarts.len()
+        );
+        if std::mem::take(&mut self.resized) || self.stop_asked || self.spawn_failed {
+            // Those that are due last are not needed any more, or none waits any longer.
+            self.restarts.truncate(held.restarts);
+        }
+        while self.restarts.len() > held.restarts {
+            let due = self.restarts.remove(0);
+            ensure!(due <= now, "a replacement started early");
+        }
+        Ok(())
+    }
+
+    /// The pool has its size, nobody has two successors, and whoever is to go goes.
+    fn check_size(&mut self, now: Time, held: &Holdings) -> Verdict {
+        let counts = |load: &&Load| {
+            let standing = &self.workers[&load.worker];
+            // One that was dying when its successor came was never told to leave.
+            let succeeded = load.leaving && (standing.dropped || standing.gone.is_some());
+            load.succeeds.is_none() && !standing.leaving && !succeeded
+        };
+        let members = held.workers.iter().filter(counts).count();
+        let total = u32::try_from(members + held.restarts).unwrap();
+        let late = self
+            .config
+            .batch
+            .is_some_and(|(_, pause)| now <= Time(1_000) + (pause + SLACK) * self.config.workers);
+        let replaced = self.config.restart.is_some();
+        ensure!(
+            (total >= self.min || late || !replaced) && total <= self.max,
+            "{members} workers and {} replacements for {} to {}",
+            held.restarts,
+            self.min,
+            self.max
+        );
+        let replaced: Vec<WorkerId> = held.workers.iter().filter_map(|l| l.succeeds).collect();
+        ensure!(
+            replaced.len() <= 1 + members / 8,
+            "{} workers are replaced at once",
+            replaced.len()
+        );
+        for old in &replaced {
+            let twice = replaced.iter().filter(|other| *other == old).count() > 1;
+            ensure!(!twice, "worker {old} has two successors");
+            let serves = held
+                .workers
+                .iter()
+                .any(|load| load.worker == *old && !load.leaving);
+            ensure!(serves, "worker {old} does not serve and has a successor");
+        }
+        let starting = |load: &&Load| counts(load) && !self.workers[&load.worker].ready;
+        let coming = held.workers.iter().filter(starting).count() + held.restarts;
+        let waits = |record: &Record| record.options.worker.is_none() && record.waits.is_some();
+        let small = coming == 0
+            && total < self.max
+            && !(self.unhealthy || late || self.config.restart.is_none())
+            && self.calls.values().any(waits);
+        self.small_since = small.then(|| self.small_since.unwrap_or(now));
+        ensure!(
+            self.small_since.is_none_or(|since| since + GROWTH >= now),
+            "calls wait and the pool of {total} does not grow to {}",
+            self.max
+        );
         Ok(())
     }
 
@@ -93,9 +153,23 @@ impl Ledger {
                     load.in_flight
                 );
             }
-            let room = active && !standing.stuck && load.in_flight < load.window;
+            let room =
+                active && !standing.stuck && !standing.frozen && load.in_flight < load.window;
+            if active && standing.leaving {
+                let pinned = waiting
+                    .iter()
+                    .any(|record| record.options.worker == Some(worker));
+                ensure!(
+                    !(room && pinned),
+                    "a call waits for worker {worker}, which leaves and idles"
+                );
+                ensure!(
+                    load.in_flight > 0 || pinned,
+                    "worker {worker} owes nothing, is to leave and stays"
+                );
+            }
             ensure!(
-                load.takes == room,
+                load.takes == (room && !standing.leaving),
                 "worker {worker} takes calls: {}",
                 load.takes
             );
@@ -122,6 +196,7 @@ impl Ledger {
     /// By priority, then in order of submission, for what one worker may take.
     fn check_order(&self) -> Verdict {
         for (worker, calls) in &self.written {
+            let leaving = self.workers[worker].leaving;
             let mut highest: Option<CallId> = None;
             for call in calls {
                 let rank = |call: &CallId| self.record(*call).map(Record::rank);
@@ -143,7 +218,7 @@ impl Ledger {
                 let passed = self.calls.iter().find(|(waiting, record)| {
                     record.waits.is_some()
                         && self.waited.contains(waiting)
-                        && record.may_run_on(*worker)
+                        && record.may_go_to(*worker, leaving)
                         && rank(waiting) < rank(call)
                 });
                 ensure!(
@@ -155,7 +230,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn check_overdue(&self, now: Time, slack: Duration) -> Verdict {
+    fn check_overdue(&self, now: Time, slack: Duration, held: &Holdings) -> Verdict {
         let past = |at: Time| at + slack < now || (slack.is_zero() && at <= now);
         for (call, record) in &self.calls {
             if let Some((told, when)) = record.told {
@@ -198,6 +273,30 @@ impl Ledger {
                 ensure!(!past(gone + patience), "call {call} hangs on a dead worker");
             }
         }
+        if let Some(policy) = &self.config.heartbeat
+            && !self.stop_asked
+        {
+            for (worker, standing) in &self.workers {
+                let Some(beat) = standing.beat.filter(|_| standing.ready && !standing.frozen)
+                else {
+                    continue;
+                };
+                let silent = standing.silent.is_some_and(|(_, frozen)| frozen);
+                let lateness = SLACK * (policy.misses + 2);
+                let limit = policy.interval * (policy.misses + 1) + lateness;
+                let here = !standing.dropped && standing.gone.is_none();
+                // One that computed was given time until it froze.
+                let since = standing.silent.map_or(beat, |(since, _)| since.max(beat));
+                ensure!(
+                    !(silent && here && past(since + limit)),
+                    "worker {worker} is frozen and nobody notices"
+                );
+            }
+        }
+        ensure!(
+            self.stop_asked || held.calls > 0 || !self.drains(),
+            "nothing is in flight and the drain is not over"
+        );
         let millisecond = Duration::from_millis(1);
         ensure!(
             self.stop_asked || !self.restarts.iter().any(|due| past(*due + millisecond)),
@@ -206,13 +305,22 @@ impl Ledger {
         Ok(())
     }
 
+    fn drains(&self) -> bool {
+        let mut requests = self.operations.values().map(|(request, _)| request);
+        requests.any(|request| *request == PoolRequest::Drain)
+    }
+
     /// Checks all that must hold when everything is over.
     pub(crate) fn finish(&self, held: &Holdings) -> Verdict {
         ensure!(self.stopped, "never stopped");
         let open = self.open();
         ensure!(open.is_empty(), "calls {open:?} were lost");
+        let running = &self.operations;
+        ensure!(running.is_empty(), "never over: {running:?}");
         let empty = Holdings {
             timers: held.timers,
+            restarts: 0,
+            operations: 0,
             calls: 0,
             queued: 0,
             workers: Vec::new(),

@@ -6,7 +6,7 @@ mod check;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use synapse::engine::{CallOptions, Command, Config, Event, Holdings, SettledKind};
+use synapse::engine::{CallOptions, Command, Config, Event, Holdings, PoolRequest, SettledKind};
 use synapse::error::{ErrorCode, Failure};
 use synapse::ids::{CallId, WorkerId};
 use synapse::protocol::message::Mode;
@@ -71,6 +71,11 @@ impl Record {
     fn may_run_on(&self, worker: WorkerId) -> bool {
         self.options.worker.is_none_or(|pin| pin == worker)
     }
+
+    /// One that leaves takes no more than what nobody else may.
+    fn may_go_to(&self, worker: WorkerId, leaving: bool) -> bool {
+        self.may_run_on(worker) && (!leaving || self.options.worker.is_some())
+    }
 }
 
 /// What the engine has been told of a worker, and has said of it.
@@ -91,6 +96,16 @@ pub(crate) struct Standing {
     /// When the engine first heard of its death or of its end of file.
     pub(crate) gone: Option<Time>,
     pub(crate) exited: bool,
+    /// It takes no new calls and is to go.
+    leaving: bool,
+    /// The engine said that it is frozen.
+    frozen: bool,
+    /// Since when it gives no signs of life, and whether it does nothing else either.
+    pub(crate) silent: Option<(Time, bool)>,
+    /// When it last went on after it had been frozen.
+    pub(crate) thawed: Option<Time>,
+    /// Its last sign of life, once they are to be expected.
+    beat: Option<Time>,
     /// Calls written to it and not answered, in order of writing.
     owed: Vec<CallId>,
 }
@@ -118,8 +133,15 @@ pub(crate) struct Ledger {
     waited: BTreeSet<CallId>,
     /// What this input wrote, by worker, in order.
     written: BTreeMap<WorkerId, Vec<CallId>>,
-    /// Workers that this input started, beside the first.
-    replacements: u32,
+    /// How many workers there are to be.
+    min: u32,
+    max: u32,
+    /// Since when calls wait and the pool could grow, and does not.
+    small_since: Option<Time>,
+    /// Operations that are not over, and the workers that are to be gone then.
+    operations: BTreeMap<u32, (PoolRequest, Vec<WorkerId>)>,
+    /// This input changed the size of the pool or started what waited.
+    resized: bool,
     /// When announced replacements are due.
     restarts: Vec<Time>,
     pub(crate) stop_asked: bool,
@@ -143,7 +165,11 @@ impl Ledger {
             keeps_journals,
             waited: BTreeSet::new(),
             written: BTreeMap::new(),
-            replacements: 0,
+            min: config.workers,
+            max: config.most_workers.unwrap_or(0).max(config.workers),
+            small_since: None,
+            operations: BTreeMap::new(),
+            resized: false,
             restarts: Vec::new(),
             stop_asked: false,
             spawned: false,
@@ -206,7 +232,7 @@ impl Ledger {
             let lives = self
                 .workers
                 .get(&pin)
-                .is_some_and(|w| !w.dropped && w.gone.is_none());
+                .is_some_and(|w| !w.dropped && !w.leaving && w.gone.is_none());
             if !lives {
                 return Intake::Refused(ErrorCode::WorkerExited);
             }
@@ -262,14 +288,103 @@ impl Ledger {
         self.retire(call);
     }
 
+    /// A worker gave a sign of life.
+    pub(crate) fn beat(&mut self, now: Time, worker: WorkerId) {
+        if let Some(standing) = self.workers.get_mut(&worker) {
+            standing.beat = Some(now);
+        }
+    }
+
+    /// The clock has jumped: what was missed meanwhile is nobody's fault.
+    pub(crate) fn jumped(&mut self, now: Time) {
+        for standing in self.workers.values_mut() {
+            standing.beat = standing.beat.map(|_| now);
+            standing.gone = standing.gone.map(|_| now);
+        }
+    }
+
+    /// Something is done to the pool as a whole.
+    pub(crate) fn operates(&mut self, ticket: u32, request: PoolRequest, held: &Holdings) {
+        let possible = self.spawned && !self.stop_asked;
+        let waited_for = match request {
+            PoolRequest::Scale { min, max } if possible => {
+                (self.min, self.max) = (min, max);
+                self.resized = true;
+                Vec::new()
+            }
+            PoolRequest::Restart { worker } => {
+                self.resized |= possible && worker.is_none();
+                worker.map(WorkerId).into_iter().collect()
+            }
+            PoolRequest::Reload => {
+                let current = held.workers.iter().filter(|load| {
+                    let standing = &self.workers[&load.worker];
+                    !standing.leaving && !standing.dropped && standing.gone.is_none()
+                });
+                current.map(|load| load.worker).collect()
+            }
+            PoolRequest::Ready { .. } | PoolRequest::Scale { .. } | PoolRequest::Drain => {
+                Vec::new()
+            }
+        };
+        let request = match request {
+            PoolRequest::Ready { min } => PoolRequest::Ready {
+                min: Some(min.unwrap_or(self.min)),
+            },
+            other => other,
+        };
+        self.operations.insert(ticket, (request, waited_for));
+    }
+
+    /// An operation is over.
+    fn done(&mut self, ticket: u32, failure: Option<&Failure>, held: &Holdings) -> Verdict {
+        let Some((request, waited_for)) = self.operations.remove(&ticket) else {
+            return Err(format!("operation {ticket} is over and was never begun"));
+        };
+        if failure.is_some() {
+            return Ok(());
+        }
+        let gone = |id: &WorkerId| held.workers.iter().all(|load| load.worker != *id);
+        ensure!(
+            waited_for.iter().all(gone),
+            "{request:?} is over and one of {waited_for:?} is there"
+        );
+        match request {
+            PoolRequest::Drain => ensure!(held.calls == 0, "drained with {} calls", held.calls),
+            PoolRequest::Ready { min } => {
+                let ready = self.serving();
+                let wanted = min.unwrap_or(self.min);
+                // Without restarts the pool gets smaller.
+                let shrinks = self.config.restart.is_none();
+                ensure!(
+                    ready >= wanted || shrinks,
+                    "ready with {ready} workers of {wanted}"
+                );
+            }
+            PoolRequest::Scale { .. } => {
+                let going = held.workers.iter().any(|load| load.leaving);
+                ensure!(!going, "scaled while workers go");
+            }
+            PoolRequest::Restart { .. } | PoolRequest::Reload => {}
+        }
+        Ok(())
+    }
+
+    /// Workers that are ready and were not told to go.
+    fn serving(&self) -> u32 {
+        let serves = |w: &&Standing| w.ready && !w.dropped && !w.leaving && w.gone.is_none();
+        u32::try_from(self.workers.values().filter(serves).count()).unwrap()
+    }
+
     /// A worker said hello.
-    pub(crate) fn ready(&mut self, worker: WorkerId) {
+    pub(crate) fn ready(&mut self, now: Time, worker: WorkerId) {
         let mode = self.mode;
         if let Some(standing) = self.workers.get_mut(&worker)
             && !standing.dropped
             && standing.gone.is_none()
         {
             standing.ready = true;
+            standing.beat = standing.beat.map(|_| now);
             if mode == Mode::Stdio && !self.config.queue_max_given {
                 self.queue_max = None;
             }
@@ -332,7 +447,7 @@ impl Ledger {
     }
 
     /// Requests went out to a worker.
-    pub(crate) fn wrote(&mut self, worker: WorkerId, requests: &[Request]) -> Verdict {
+    pub(crate) fn wrote(&mut self, now: Time, worker: WorkerId, requests: &[Request]) -> Verdict {
         if requests.is_empty() {
             return Ok(());
         }
@@ -370,6 +485,14 @@ impl Ledger {
             ensure!(
                 record.may_run_on(worker),
                 "call {call} was written to worker {worker}"
+            );
+            ensure!(
+                !standing.leaving || record.options.worker == Some(worker),
+                "call {call} was written to worker {worker}, which leaves"
+            );
+            ensure!(
+                !standing.frozen || standing.beat == Some(now),
+                "call {call} was written to worker {worker}, which is frozen"
             );
             ensure!(
                 !record.writes.contains(&worker),
@@ -525,6 +648,7 @@ impl Ledger {
         | Command::Control(worker, _)
         | Command::Stop(worker)
         | Command::Inspect(worker)
+        | Command::Look(worker)
         | Command::Kill(worker)) = command;
         if let Command::Start(_) = command {
             let fresh = self.workers.insert(*worker, Standing::default()).is_none();
@@ -533,13 +657,20 @@ impl Ledger {
                 !self.stop_asked,
                 "worker {worker} was started after the stop"
             );
-            self.replacements += u32::from(self.spawned);
             return Ok(());
         }
         let Some(standing) = self.workers.get_mut(worker) else {
             return Err(format!("{command:?} before the worker was started"));
         };
         ensure!(!standing.exited, "{command:?} for a worker that has exited");
+        if matches!(command, Command::Stop(_)) {
+            let owed = &standing.owed;
+            ensure!(
+                self.stop_asked || !self.spawned || owed.is_empty(),
+                "worker {worker} was stopped while it owes {owed:?}"
+            );
+            standing.leaving |= self.spawned;
+        }
         if matches!(command, Command::Stop(_) | Command::Kill(_)) {
             standing.dropped = true;
             // One that is killed because time has passed is no liar: what it has said counts.
@@ -557,13 +688,9 @@ impl Ledger {
                     !self.spawned && !self.spawn_failed,
                     "spawned after a verdict"
                 );
-                let ready = self.workers.values().filter(|w| w.ready).count();
+                let wanted = self.config.min_ready.unwrap_or(self.config.workers);
                 ensure!(
-                    ready == self.config.workers as usize
-                        && self
-                            .workers
-                            .values()
-                            .all(|w| !w.dropped && w.gone.is_none()),
+                    self.serving() >= wanted.min(self.config.workers),
                     "spawned although not all workers are ready"
                 );
                 self.spawned = true;
@@ -598,7 +725,38 @@ impl Ledger {
                 ensure!(self.unhealthy, "healthy twice");
                 self.unhealthy = false;
             }
-            Event::Handlers { .. }
+            Event::WorkerDrain { worker, .. } => {
+                if let Some(standing) = self.workers.get_mut(worker) {
+                    ensure!(
+                        !standing.leaving || standing.dropped,
+                        "worker {worker} drains twice"
+                    );
+                    standing.leaving = true;
+                }
+            }
+            Event::WorkerUnhealthy { worker, .. } => {
+                let Some(standing) = self.workers.get_mut(worker) else {
+                    return Err(format!("worker {worker} froze before it was started"));
+                };
+                // One that goes on again may not have been heard yet.
+                let interval = self.config.heartbeat.map_or(Duration::ZERO, |h| h.interval);
+                let was = standing.thawed.is_some_and(|at| now <= at + 2 * interval);
+                ensure!(
+                    was || standing.silent.is_some_and(|(_, frozen)| frozen),
+                    "worker {worker} lives and is taken for frozen"
+                );
+                standing.frozen = true;
+            }
+            Event::WorkerHealthy { worker } => {
+                if let Some(standing) = self.workers.get_mut(worker) {
+                    ensure!(standing.frozen, "worker {worker} is healthy twice");
+                    standing.frozen = false;
+                }
+            }
+            Event::Done { ticket, failure } => self.done(*ticket, failure.as_ref(), held)?,
+            Event::Drain
+            | Event::HeartbeatMissed { .. }
+            | Event::Handlers { .. }
             | Event::WorkerReady { .. }
             | Event::Log { .. }
             | Event::Heartbeat { .. }

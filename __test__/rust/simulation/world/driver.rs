@@ -97,6 +97,7 @@ impl World {
                 self.names = names;
             }
         }
+        let held = self.engine.holdings();
         self.ledger.check(self.now, ticked, &held)?;
         if self.ledger.wrote_again() {
             self.seen.insert("written again");
@@ -114,7 +115,7 @@ impl World {
         }
         self.note(&format!("{} bytes for worker {worker}", bytes.len()));
         let Written { requests, grants } = written(self.scenario.mode, &bytes);
-        self.ledger.wrote(worker, &requests)?;
+        self.ledger.wrote(self.now, worker, &requests)?;
         for (call, _) in grants {
             self.ledger.granted(worker, call)?;
         }
@@ -155,6 +156,11 @@ impl World {
                 self.engine
                     .inspected(self.now, worker, &journal, &mut self.actions);
             }
+            Command::Look(worker) => {
+                let vitals = self.vitals(worker);
+                self.engine
+                    .looked(self.now, worker, vitals, &mut self.actions);
+            }
         }
     }
 }
@@ -189,5 +195,13 @@ fn name_of(event: &Event) -> &'static str {
         Event::Retry { .. } => "retry",
         Event::SessionsHigh { .. } => "many sessions",
         Event::SessionLost { .. } => "session lost",
+        Event::WorkerDrain { .. } => "drains",
+        Event::WorkerUnhealthy { .. } => "freezes",
+        Event::WorkerHealthy { .. } => "thaws",
+        Event::HeartbeatMissed { busy: true, .. } => "misses while busy",
+        Event::HeartbeatMissed { .. } => "misses",
+        Event::Done { failure: None, .. } => "done",
+        Event::Done { .. } => "not done",
+        Event::Drain => "drained",
     }
 }

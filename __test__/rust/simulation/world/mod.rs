@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use synapse::engine::{Actions, CallOptions, Engine, Exit, Submission};
+use synapse::engine::{Actions, CallOptions, Engine, Exit, PoolRequest, Submission};
 use synapse::ids::{CallId, WorkerId};
 use synapse::protocol::header::{DEFAULT_HANDLER, Header, Kind};
 use synapse::protocol::message::{self, Handler, Hello, Mode};
@@ -45,6 +45,16 @@ pub(crate) enum Happening {
     Yield(WorkerId, CallId),
     /// A process dies; the number chooses how.
     Die(WorkerId, u8),
+    /// A worker gives a sign of life, if it can.
+    Beat(WorkerId),
+    /// A worker stops giving signs of life; the number chooses why.
+    Stall(WorkerId, u8),
+    /// And goes on.
+    Thaw(WorkerId),
+    /// Somebody does something to the pool as a whole.
+    Operate,
+    /// The clock jumps.
+    Jump(u64),
     /// The engine hears of an exit.
     Exited(WorkerId),
     /// The engine hears of an end of file.
@@ -58,12 +68,13 @@ pub(crate) struct World {
     pub(crate) processes: BTreeMap<WorkerId, Process>,
     engine: Engine,
     actions: Actions,
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     /// The table of names by which the facade numbers handlers.
     names: Vec<String>,
     agenda: BinaryHeap<Reverse<(Time, u64, Happening)>>,
     planned: u64,
     calls_made: u32,
+    tickets: u32,
     /// What has happened at least once.
     seen: BTreeSet<&'static str>,
     /// Ticks since something else happened.
@@ -98,6 +109,7 @@ impl World {
             agenda: BinaryHeap::new(),
             planned: 0,
             calls_made: 0,
+            tickets: 0,
             seen: BTreeSet::new(),
             ticks: 0,
             trace,
@@ -109,8 +121,19 @@ impl World {
         self.note(&format!("{:?}", self.scenario));
         self.input(false, Engine::start)?;
         self.plan(0, Happening::Call);
+        let whole = self.scenario.pace * u64::from(self.scenario.calls) + 50_000;
+        for _ in 0..self.scenario.operations {
+            let after = self.random.within(0..=whole);
+            self.plan(after, Happening::Operate);
+        }
+        if self.scenario.jumps {
+            let after = self.random.within(0..=whole);
+            let length = self.random.pick(&[1_000, 300_000, 3_600_000_000]);
+            self.plan(after, Happening::Jump(length));
+        }
+        // Signs of life never end by themselves.
+        self.plan(whole + 700_000, Happening::Dispose);
         if self.scenario.hasty {
-            let whole = self.scenario.pace * u64::from(self.scenario.calls) + 50_000;
             let after = self.random.within(0..=whole);
             self.plan(after, Happening::Dispose);
         }
@@ -190,6 +213,7 @@ impl World {
             Happening::Grant(call) => {
                 self.input(false, |engine, _, actions| engine.grant(call, 1, actions))
             }
+            Happening::Dispose if self.ledger.stop_asked => Ok(()),
             Happening::Dispose => {
                 self.ledger.stop_asked = true;
                 self.input(false, Engine::stop)
@@ -253,6 +277,21 @@ impl World {
             Happening::Yield(worker, call) => {
                 self.yield_call(worker, call);
                 Ok(())
+            }
+            Happening::Beat(worker) => self.beat(worker),
+            Happening::Stall(worker, kind) => {
+                self.stall(worker, kind);
+                Ok(())
+            }
+            Happening::Thaw(worker) => {
+                self.thaw(worker);
+                Ok(())
+            }
+            Happening::Operate => self.operate(),
+            Happening::Jump(length) => {
+                self.now = self.now + Duration::from_micros(length);
+                self.ledger.jumped(self.now);
+                self.input(true, Engine::tick)
             }
             Happening::Die(worker, manner) => {
                 self.die(worker, manner);
@@ -338,6 +377,38 @@ impl World {
         Ok(())
     }
 
+    /// Somebody does something to the pool as a whole.
+    fn operate(&mut self) -> Verdict {
+        self.tickets += 1;
+        let ticket = self.tickets;
+        let random = &mut self.random;
+        let few = |random: &mut Random| u32::try_from(random.within(1..=4)).unwrap();
+        let newest = self.processes.len() as u64 + 1;
+        let request = match random.within(0..=9) {
+            0 => PoolRequest::Ready { min: None },
+            1 => PoolRequest::Ready {
+                min: Some(few(random)),
+            },
+            2..=3 => {
+                let min = few(random);
+                let max = min + random.pick(&[0, 0, 1, 3]);
+                PoolRequest::Scale { min, max }
+            }
+            4 => PoolRequest::Restart { worker: None },
+            5 => PoolRequest::Restart {
+                worker: Some(u32::try_from(random.within(1..=newest)).unwrap()),
+            },
+            6..=7 => PoolRequest::Reload,
+            _ => PoolRequest::Drain,
+        };
+        self.note(&format!("{ticket} {request:?}"));
+        let held = self.engine.holdings();
+        self.ledger.operates(ticket, request, &held);
+        self.input(false, |engine, now, actions| {
+            engine.operate(now, ticket, request, actions);
+        })
+    }
+
     fn cancel(&mut self, call: CallId) -> Verdict {
         if self.ledger.told(call).is_some() {
             // The facade forgets a call when it settles; one in a hundred slips through.
@@ -352,9 +423,9 @@ impl World {
         })
     }
 
-    fn control(&mut self, worker: WorkerId, bytes: &[u8]) -> Verdict {
+    pub(crate) fn control(&mut self, worker: WorkerId, bytes: &[u8]) -> Verdict {
         if bytes.get(4) == Some(&(Kind::Hello as u8)) {
-            self.ledger.ready(worker);
+            self.ledger.ready(self.now, worker);
         }
         // Cut in two now and then, with other inputs between the halves.
         if bytes.len() > 1 && self.random.chance(10) {
@@ -429,6 +500,7 @@ impl World {
             executable: String::new(),
             sdk: String::new(),
             default: default.map(|number| u16::try_from(number).unwrap()),
+            heartbeat: u64::from(self.random.chance(80)),
             handlers: handlers
                 .into_iter()
                 .map(|name| Handler {
