@@ -36,6 +36,7 @@ import type { WorkerExit } from './events.js';
 import { guardExit, releaseExit } from './exit.js';
 import { Link } from './link.js';
 import { createEngine, type NativeEngine } from './native.js';
+import { type OperationDone, Operations, type PoolRequest } from './operations.js';
 import type { NativeConfig, NormalizedCallOptions } from './options/index.js';
 import { PendingCalls } from './pending.js';
 import { SessionStore } from './sessions/store.js';
@@ -72,6 +73,7 @@ export class Engine {
   readonly #config: NativeConfig;
   readonly #decoder: Decoder;
   readonly #functions = new FunctionTable();
+  readonly #operations = new Operations();
   readonly #callbacks: CallbackServer;
   /** What is kept between calls. */
   readonly sessions: SessionStore;
@@ -175,6 +177,15 @@ export class Engine {
       },
       cancel: () => this.#giveUp(id),
     };
+  }
+
+  /** Does something to the pool as a whole; settles when that is over. */
+  operate(request: PoolRequest): Promise<void> {
+    return this.#operations.start((ticket) => {
+      this.#submit();
+      this.#native.operate(ticket, JSON.stringify(request));
+      this.#settle(undefined, false);
+    });
   }
 
   /** Rejects all calls and stops all workers; `stopped` follows. */
@@ -548,6 +559,11 @@ export class Engine {
           this.#callbacks.exited(event['worker'] as number, workerExited(event));
           this.#functions.exited(event['worker'] as number);
           break;
+        case 'done': {
+          const { ticket, failure } = event as unknown as OperationDone;
+          this.#operations.done(ticket, failure);
+          break;
+        }
         case 'placed':
           this.#functions.placed(event['id'] as number, event['worker'] as number);
           break;

@@ -29,11 +29,63 @@ export interface WorkerExit {
   readonly signal: string | null;
   /**
    * `stopped`: it was told to. `exited`: unasked. `protocol`: it sent what is no frame. `hung`: a
-   * cancelled call did not yield. `start`: it could not get ready.
+   * cancelled call did not yield. `frozen`: it gave no signs of life. `start`: it could not get ready.
+   * The others were told to go and first answered what they had. `scaled`: the pool was made smaller.
+   * `idle`: an elastic pool had no work for it. `restarted`, `reloaded`: by those methods.
+   * `recycle:…`: it reached that limit.
    */
-  readonly reason: 'stopped' | 'exited' | 'protocol' | 'hung' | 'start';
+  readonly reason:
+    | 'stopped'
+    | 'scaled'
+    | 'idle'
+    | 'restarted'
+    | 'reloaded'
+    | 'recycle:calls'
+    | 'recycle:ttl'
+    | 'recycle:idleTtl'
+    | 'recycle:rss'
+    | 'exited'
+    | 'protocol'
+    | 'hung'
+    | 'frozen'
+    | 'start';
+  /**
+   * `exited` only: what it has probably died of. `oom` is SIGKILL from outside: the system's, for want
+   * of memory, or somebody's `kill -9`, which look the same.
+   */
+  readonly crash?: 'segfault' | 'oom' | 'abort' | 'cpu-limit' | 'signal' | 'exit';
   /** The last lines of its stderr. */
   readonly stderrTail: string;
+}
+
+/** A worker takes no new calls and goes when it has answered those that it has. */
+export interface WorkerDrain {
+  readonly worker: number;
+  /** As `worker:exit` will say. */
+  readonly reason: WorkerExit['reason'];
+}
+
+/** A worker neither gives signs of life nor computes: it gets no calls. */
+export interface WorkerUnhealthy {
+  readonly worker: number;
+  /** Milliseconds since its last sign of life. */
+  readonly silent: number;
+}
+
+/** A worker gives signs of life again. */
+export interface WorkerHealthy {
+  readonly worker: number;
+}
+
+/** A sign of life did not come. */
+export interface HeartbeatMissed {
+  readonly worker: number;
+  /** How many in a row. */
+  readonly missed: number;
+  /** Whether its process computes: then it is not taken for frozen, however long it takes. */
+  readonly busy: boolean;
+  /** Milliseconds since its last sign of life. */
+  readonly silent: number;
 }
 
 /** A replacement of a dead worker will be started. */
@@ -65,6 +117,12 @@ export interface HeartbeatEvent {
   readonly worker: number;
   /** Resident memory, in bytes. */
   readonly rss: number;
+  /** Processor time that it has used, in seconds. */
+  readonly cpu: number;
+  /** How late the thread that gives it woke, in ms: much, where a handler keeps the lock. */
+  readonly lag: number;
+  /** Calls that run. */
+  readonly calls: number;
 }
 
 /** How far a running call is, by `context().progress()`. */
@@ -127,7 +185,11 @@ export interface SynapseEvents {
   'worker:ready': [WorkerReady];
   'worker:exit': [WorkerExit];
   'worker:restart': [WorkerRestart];
+  'worker:drain': [WorkerDrain];
+  'worker:unhealthy': [WorkerUnhealthy];
+  'worker:healthy': [WorkerHealthy];
   heartbeat: [HeartbeatEvent];
+  'heartbeat:missed': [HeartbeatMissed];
   progress: [ProgressEvent];
   breaker: [BreakerEvent];
   retry: [RetryEvent];
@@ -136,5 +198,7 @@ export interface SynapseEvents {
   'sessions:high': [SessionsHigh];
   unhealthy: [SynapseError];
   healthy: [];
+  /** Nothing is in flight or waits, after `drain()`, or after the queue was full. */
+  drain: [];
   error: [Error];
 }

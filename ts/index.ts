@@ -19,6 +19,7 @@ export {
   SynapseHub,
 } from './hub/index.js';
 export { Kwargs, kwargs } from './kwargs.js';
+export type { MapItems, MapOptions } from './map.js';
 export type { GroupOptions } from './options/group.js';
 export type {
   Affinity,
@@ -29,12 +30,14 @@ export type {
   FallbackContext,
   HedgePolicy,
   RateLimitPolicy,
+  RecycleOption,
   RetryPolicy,
   SessionOptions,
   SessionReference,
   SetupProgress,
   SpawnOptions,
   StreamOptions,
+  WorkersRange,
 } from './options/index.js';
 export { NativeLoadError } from './platform.js';
 export { type ResolvedPython, type ResolvePythonOptions, resolvePython } from './resolve-python.js';

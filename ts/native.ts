@@ -22,6 +22,8 @@ export interface NativeEngine {
   cancel(id: number): void;
   /** The consumer of a stream can take so many more items. */
   grant(id: number, items: number): void;
+  /** Begins an operation on the pool, which is JSON; the event `done` with this ticket ends it. */
+  operate(ticket: number, request: string): void;
   /** Rejects all calls and stops all workers. */
   stop(): void;
   /** Ends all processes at once, without a word. */

@@ -5,7 +5,20 @@ export interface WorkerInfo {
   readonly id: number;
   /** Its process; 0 until it is ready. */
   readonly pid: number;
-  readonly status: 'starting' | 'ready' | 'busy' | 'stopping' | 'failed';
+  /**
+   * `restarting`: it starts in place of another. `draining`: it takes no new calls and goes.
+   * `unhealthy`: it gives no signs of life. `failed`: it has died and what it had written is read.
+   */
+  readonly status:
+    | 'starting'
+    | 'restarting'
+    | 'ready'
+    | 'busy'
+    | 'draining'
+    | 'unhealthy'
+    | 'stopping'
+    | 'stopped'
+    | 'failed';
   /** Python's version, empty until it is ready. */
   readonly python: string;
 }
@@ -25,8 +38,16 @@ export interface Counters {
 
 /** One worker's counters. */
 export interface WorkerStats extends WorkerInfo, Counters {
+  /** Calls that wait for this worker and no other. */
+  readonly queued: number;
+  /** Dead workers that this one and those before it have replaced at this place of the pool. */
+  readonly restarts: number;
   /** Resident memory in bytes, by the last heartbeat. */
   readonly rss: number;
+  /** Share of one processor between the last two heartbeats. */
+  readonly cpu: number;
+  /** When its last heartbeat came, or it got ready: ms since 1970. */
+  readonly lastHeartbeatAt: number;
   /** When it was last written to or read from: ms since 1970. */
   readonly lastActivity: number;
 }
@@ -84,7 +105,24 @@ export interface PolicyStats {
 /** The instance's counters. */
 export interface Stats extends Counters {
   readonly queued: number;
+  /** Workers that can take a call at once. */
+  readonly available: number;
+  /** Workers that have calls. */
+  readonly busy: number;
+  /** Calls that were refused because the queue was full. */
+  readonly queueRefusals: number;
+  /** Calls whose time was over before a worker had them. */
+  readonly queueTimeouts: number;
   readonly restarts: number;
+  /** Resident memory of all workers in bytes, by their last heartbeats. */
+  readonly rss: number;
+  /** Processors that they use, by their last heartbeats. */
+  readonly cpu: number;
+  /** When a worker was last written to or read from: ms since 1970; 0 without workers. */
+  readonly lastActivity: number;
+  /** Workers that are always kept, and that there may be. */
+  readonly min: number;
+  readonly max: number;
   readonly status: 'idle' | 'starting' | 'ready' | 'unhealthy' | 'stopping';
   /** Absent unless there are policies. */
   readonly policies?: PolicyStats;
@@ -95,6 +133,15 @@ const NOTHING: Stats = {
   requestsHandled: 0,
   requestsActive: 0,
   queued: 0,
+  available: 0,
+  busy: 0,
+  queueRefusals: 0,
+  queueTimeouts: 0,
+  rss: 0,
+  cpu: 0,
+  lastActivity: 0,
+  min: 0,
+  max: 0,
   errors: 0,
   timeouts: 0,
   restarts: 0,
@@ -111,13 +158,21 @@ export function readStats(json: string | undefined): Stats {
   const stats = json === undefined ? null : (JSON.parse(json) as NativeStats | null);
   if (stats === null) return NOTHING;
   const now = Date.now();
-  const workers = stats.workers.map(({ idleFor, ...worker }) => ({
+  const workers = stats.workers.map(({ idleFor, silentFor, ...worker }) => ({
     ...worker,
     lastActivity: now - idleFor,
+    lastHeartbeatAt: now - silentFor,
   }));
-  return { ...stats, workers };
+  const lastActivity = Math.max(0, ...workers.map((worker) => worker.lastActivity));
+  return { ...stats, lastActivity, workers };
 }
 
-type NativeStats = Omit<Stats, 'workers'> & {
-  readonly workers: readonly (Omit<WorkerStats, 'lastActivity'> & { readonly idleFor: number })[];
+type NativeStats = Omit<Stats, 'workers' | 'lastActivity'> & {
+  readonly workers: readonly NativeWorker[];
+};
+
+/** The engine knows no clock of the world: it tells how long ago things were. */
+type NativeWorker = Omit<WorkerStats, 'lastActivity' | 'lastHeartbeatAt'> & {
+  readonly idleFor: number;
+  readonly silentFor: number;
 };

@@ -24,6 +24,8 @@ import { withFallback } from './fallback.js';
 import { Handlers } from './handlers.js';
 import { InstanceLogs } from './instance-logs.js';
 import { Kwargs } from './kwargs.js';
+import { type MapItems, type MapOptions, mapItems } from './map.js';
+import type { PoolRequest } from './operations.js';
 import {
   type CallOptions,
   checkSpawnOptions,
@@ -32,7 +34,9 @@ import {
   mergeSpawnOptions,
   normalizeCallOptions,
   normalizeIdleTimeout,
+  normalizeScale,
   normalizeSpawnOptions,
+  normalizeWorker,
   type SessionOptions,
   type SetupProgress,
   type SpawnOptions,
@@ -63,6 +67,8 @@ interface Target {
   readonly engine: Engine;
   /** The limit of calls that give none, in ms. */
   readonly callTimeoutMs: number | null;
+  /** Calls that run at once when all workers have as many as they take. */
+  readonly parallel: number;
   /** What calls answer that fail and say nothing else; undefined for an error. */
   readonly fallback: FallbackOption | undefined;
   readonly handlers: Handlers;
@@ -163,6 +169,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         this.#observe(target, event, onProgress),
       ),
       callTimeoutMs: config.callTimeoutMs,
+      parallel: config.workers.max * config.concurrency,
       fallback: mergeSpawnOptions(this.#defaults, options).fallback,
       handlers: new Handlers(),
       ready: ready.promise,
@@ -299,6 +306,73 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     return this.#hostHandlers.remove(name);
   }
 
+  /**
+   * Calls a handler once for each item, so many at a time, and answers the results in the order of the
+   * items. An item is what `args` is to {@link invoke}.
+   *
+   * @param items an iterable or an async iterable, which is read no faster than calls are made
+   * @throws what the first call that fails throws, unless `settle` is set
+   */
+  map<Result = unknown>(
+    name: string,
+    items: MapItems,
+    options: MapOptions & { readonly settle: true },
+  ): Promise<PromiseSettledResult<Result>[]>;
+  map<Result = unknown>(name: string, items: MapItems, options?: MapOptions): Promise<Result[]>;
+  async map(name: string, items: MapItems, options: MapOptions = {}): Promise<unknown[]> {
+    const { parallel } = await this.#ready();
+    return mapItems(items, options, 2 * parallel, (item, callOptions) =>
+      this.invoke(name, item, callOptions),
+    );
+  }
+
+  /**
+   * Resolves when so many workers are ready to take calls.
+   *
+   * @param options `min`: how many; default as many as the pool always keeps
+   * @throws what keeps workers from starting, if the pool has given up for now
+   */
+  ready(options: { readonly min?: number | undefined } = {}): Promise<void> {
+    const { min } = options;
+    if (min !== undefined) normalizeScale(min);
+    return this.#operate({ type: 'ready', min: min ?? null }, false);
+  }
+
+  /**
+   * Changes the number of workers: to a fixed one, or to a range within which it follows the calls.
+   * Surplus workers first answer what they have. Resolves when the pool has its size.
+   *
+   * @throws what a new worker failed to start of; the others go on
+   */
+  async scale(size: number | { readonly min?: number; readonly max: number }): Promise<void> {
+    return this.#operate({ type: 'scale', ...normalizeScale(size) });
+  }
+
+  /** Resolves when no call is in flight and none waits. New calls are taken meanwhile. */
+  drain(): Promise<void> {
+    return this.#operate({ type: 'drain' });
+  }
+
+  /**
+   * Replaces one worker, or all: each takes no new calls from now on, answers what it has and goes,
+   * while its replacement starts. Calls wait if no other worker is there.
+   *
+   * @throws WorkerExitedError if there is no such worker
+   */
+  async restart(worker?: number): Promise<void> {
+    return this.#operate({ type: 'restart', worker: normalizeWorker(worker) || null });
+  }
+
+  /**
+   * Replaces all workers by such as load the code anew, a few at a time, each when its successor is
+   * ready: no call waits for it or is lost.
+   *
+   * @throws what a successor failed to start of; the workers that were not replaced yet go on
+   */
+  reload(): Promise<void> {
+    return this.#operate({ type: 'reload' });
+  }
+
   /** Names of the module's handlers. */
   handlers(): string[] {
     return this.#target?.handlers.names() ?? [];
@@ -403,6 +477,18 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     });
   }
 
+  /** @param waits whether to wait for `spawn` first */
+  async #operate(request: PoolRequest, waits = true): Promise<void> {
+    const target = waits ? await this.#ready() : this.#target;
+    if (target === undefined) await this.#ready();
+    const release = keepAlive();
+    try {
+      await target?.engine.operate(request);
+    } finally {
+      release();
+    }
+  }
+
   /** A call while `spawn` is under way waits for it; before, it is refused. */
   async #whenReady<Result>(call: () => Promise<Result>): Promise<Result> {
     await this.#ready();
@@ -463,7 +549,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         this.emit('worker:exit', detail as unknown as WorkerExit);
         break;
       case 'healthy':
-        this.emit('healthy');
+      case 'drain':
+        this.emit(type);
         break;
       case 'worker:start': {
         const { worker, pid } = detail as { worker: number; pid: number };
@@ -477,7 +564,11 @@ export class Synapse extends EventEmitter<SynapseEvents> {
       case 'progress':
       case 'worker:ready':
       case 'worker:restart':
+      case 'worker:drain':
+      case 'worker:unhealthy':
+      case 'worker:healthy':
       case 'heartbeat':
+      case 'heartbeat:missed':
         this.emit(type, detail as never);
         break;
     }

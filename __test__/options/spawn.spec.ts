@@ -13,15 +13,19 @@ import {
 const target = { directory: './module', entrypoint: 'main', sdkPath: '/sdk' };
 
 function normalized(options?: SpawnOptions, defaults?: SpawnOptions): NativeConfig {
-  return normalizeSpawnOptions(defaults, options, target);
+  // Drawn anew for every spawn.
+  return { ...normalizeSpawnOptions(defaults, options, target), seed: 0 };
 }
 
 /** What a spawn without options is. */
 const DEFAULTS: NativeConfig = {
   directory: './module',
   entrypoint: 'main',
-  workers: 1,
+  workers: { min: 1, max: 1, idleTtl: null, minReady: null, startupBatch: null },
   concurrency: 1,
+  strategy: 'least-busy',
+  weights: [],
+  seed: 0,
   mode: 'auto',
   protocol: 'auto',
   runtime: 'python',
@@ -31,9 +35,15 @@ const DEFAULTS: NativeConfig = {
   queueMax: 1000,
   queueMaxGiven: false,
   queueTimeoutMs: null,
-  restart: { max: 5, windowMs: 60_000, backoff: { initialMs: 100, factor: 2, maxMs: 30_000 } },
+  restart: {
+    max: 5,
+    windowMs: 60_000,
+    backoff: { initialMs: 100, factor: 2, maxMs: 30_000 },
+    callDeaths: 3,
+  },
+  recycle: { calls: null, ttl: null, idleTtl: null, rss: null, jitter: 0 },
   policies: null,
-  heartbeatMs: 2000,
+  heartbeat: { intervalMs: 2000, misses: 3, action: 'event' },
   frameLimit: 256 * 1024 * 1024,
   depthLimit: 512,
   callTimeoutMs: null,
@@ -82,6 +92,9 @@ describe('what the engine gets', () => {
     expect(Object.keys(normalized())).toEqual(rustFields('SpawnOptions'));
     expect(Object.keys(DEFAULTS.restart ?? {})).toEqual(rustFields('Restart'));
     expect(Object.keys(DEFAULTS.restart?.backoff ?? {})).toEqual(rustFields('RestartBackoff'));
+    expect(Object.keys(DEFAULTS.workers)).toEqual(rustFields('Workers'));
+    expect(Object.keys(DEFAULTS.recycle)).toEqual(rustFields('Recycle'));
+    expect(Object.keys(DEFAULTS.heartbeat ?? {})).toEqual(rustFields('Heartbeat'));
   });
 
   test('survives JSON as it is, whatever the options', () => {
@@ -95,9 +108,42 @@ describe('what the engine gets', () => {
   });
 });
 
+/** What a number of workers is. */
+function fixed(count: number): NativeConfig['workers'] {
+  return { min: count, max: count, idleTtl: null, minReady: null, startupBatch: null };
+}
+
 const accepted: [SpawnOptions, Partial<NativeConfig>][] = [
-  [{ workers: 4 }, { workers: 4 }],
-  [{ workers: { min: 3, max: 3 } }, { workers: 3 }],
+  [{ workers: 4 }, { workers: fixed(4) }],
+  [{ workers: { min: 3, max: 3 } }, { workers: fixed(3) }],
+  [
+    {
+      workers: {
+        min: 2,
+        max: 8,
+        idleTtl: 500,
+        minReady: 1,
+        startupBatch: { size: 2 },
+      },
+    },
+    {
+      workers: {
+        min: 2,
+        max: 8,
+        idleTtl: 500,
+        minReady: 1,
+        startupBatch: { size: 2, delayMs: 500 },
+      },
+    },
+  ],
+  [
+    { strategy: 'weighted', weights: [3, 0.5] },
+    { strategy: 'weighted', weights: [3000, 500] },
+  ],
+  [
+    { recycle: { calls: 100, ttl: 5000, idleTtl: 50, rss: 1e9, jitter: 0.1 } },
+    { recycle: { calls: 100, ttl: 5000, idleTtl: 50, rss: 1e9, jitter: 0.1 } },
+  ],
   [{ concurrency: 16 }, { concurrency: 16 }],
   [{ mode: 'threads' }, { mode: 'threads' }],
   [{ protocol: 'stdio' }, { protocol: 'stdio' }],
@@ -123,11 +169,24 @@ const accepted: [SpawnOptions, Partial<NativeConfig>][] = [
   [{ restart: true }, { restart: DEFAULTS.restart }],
   [
     { restart: { max: 1, backoff: { initialMs: 5, factor: 3, maxMs: 50 } } },
-    { restart: { max: 1, windowMs: 60_000, backoff: { initialMs: 5, factor: 3, maxMs: 50 } } },
+    {
+      restart: {
+        max: 1,
+        windowMs: 60_000,
+        backoff: { initialMs: 5, factor: 3, maxMs: 50 },
+        callDeaths: 3,
+      },
+    },
   ],
-  [{ heartbeat: false }, { heartbeatMs: null }],
-  [{ heartbeat: { interval: 100 } }, { heartbeatMs: 100 }],
-  [{ heartbeat: { misses: 3, action: 'event' } }, { heartbeatMs: 2000 }],
+  [{ heartbeat: false }, { heartbeat: null }],
+  [
+    { heartbeat: { interval: 100 } },
+    { heartbeat: { intervalMs: 100, misses: 3, action: 'event' } },
+  ],
+  [
+    { heartbeat: { misses: 1, action: 'restart' } },
+    { heartbeat: { intervalMs: 2000, misses: 1, action: 'restart' } },
+  ],
   [
     { limits: { frame: 65_536, depth: 2048, callTimeout: 50 } },
     { frameLimit: 65_536, depthLimit: 2048, callTimeoutMs: 50 },
@@ -164,10 +223,10 @@ test.each(accepted)('%j is understood', (options, expected) => {
 describe('defaults of the constructor and options of spawn', () => {
   test('spawn wins, and undefined overrides nothing', () => {
     expect(normalized({ workers: 2 }, { workers: 4, concurrency: 3 })).toMatchObject({
-      workers: 2,
+      workers: fixed(2),
       concurrency: 3,
     });
-    expect(normalized({ workers: undefined }, { workers: 4 }).workers).toBe(4);
+    expect(normalized({ workers: undefined }, { workers: 4 }).workers).toEqual(fixed(4));
   });
 
   test('objects are merged field by field', () => {
@@ -185,7 +244,7 @@ describe('defaults of the constructor and options of spawn', () => {
 
   test('what is no object replaces what is one', () => {
     expect(normalized({ restart: false }, { restart: { max: 2 } }).restart).toBeNull();
-    expect(normalized({ workers: 2 }, { workers: { min: 4, max: 4 } }).workers).toBe(2);
+    expect(normalized({ workers: 2 }, { workers: { min: 4, max: 4 } }).workers).toEqual(fixed(2));
     expect(normalized({ inheritEnv: ['A'] }, { inheritEnv: ['B'] }).inheritEnv).toEqual(['A']);
   });
 

@@ -19,9 +19,7 @@ use crate::driver::output::Utf8;
 use crate::driver::policies::{CallPolicies, without_defaults};
 use crate::driver::signals;
 use crate::driver::vitals;
-use crate::engine::{
-    Actions, Command, Engine, Event, Exit, Kept, PoolRequest, Received, Settled,
-};
+use crate::engine::{Actions, Command, Engine, Event, Exit, Kept, PoolRequest, Received, Settled};
 use crate::environ::Step;
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};

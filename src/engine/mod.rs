@@ -35,8 +35,8 @@ mod intake;
 mod introspect;
 mod operations;
 mod placement;
-mod policies;
 mod poison;
+mod policies;
 mod pool;
 mod queue;
 mod replies;
@@ -54,12 +54,12 @@ use rustc_hash::FxHashMap;
 pub use crate::engine::action::{Actions, Command, Event, Kept, Settled, SettledKind};
 pub use crate::engine::call::{CallOptions, Nested, Submission};
 pub use crate::engine::introspect::{Holdings, Load, Stats, WorkerInfo, WorkerStats};
+pub use crate::engine::operations::PoolRequest;
+pub use crate::engine::placement::Strategy;
 pub use crate::engine::policies::{
     BreakerStats, BulkheadStats, CacheStats, HedgeStats, Overrides, PolicyConfig, PolicyHoldings,
     PolicySet, PolicyStats, RetryStats,
 };
-pub use crate::engine::operations::PoolRequest;
-pub use crate::engine::placement::Strategy;
 pub use crate::engine::replies::Received;
 pub use crate::engine::sessions::{Affinity, InSession, SessionUse};
 pub use crate::engine::stats::Durations;

@@ -162,7 +162,7 @@ impl Engine {
 
     /// Ends the operations that are over. To be called after every input that may have ended one.
     pub(super) fn settle_operations(&mut self, actions: &mut Actions) {
-        if self.refused_calls && self.queue.len() == 0 && self.calls.is_empty() {
+        if self.refused_calls && self.is_drained() {
             self.refused_calls = false;
             actions.events.push(Event::Drain);
         }
@@ -172,7 +172,7 @@ impl Engine {
         let mut at = 0;
         while let Some(operation) = self.operations.get(at) {
             let outcome = match (&operation.waits, &self.phase) {
-                (Wait::Drained, _) => self.calls.is_empty().then_some(None),
+                (Wait::Drained, _) => self.is_drained().then_some(None),
                 (_, Phase::Stopping | Phase::Idle) => {
                     let message = "the instance was disposed of";
                     Some(Some(Failure::new(ErrorCode::Disposed, message)))
@@ -227,6 +227,11 @@ impl Engine {
                 worker.renewal = None;
             }
         }
+    }
+
+    /// Whether no call is in flight, waits, or is to be tried again.
+    fn is_drained(&self) -> bool {
+        self.calls.is_empty() && self.policy_holdings().guarded == 0
     }
 
     /// Whether no worker is on its way in or out.

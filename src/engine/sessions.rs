@@ -250,7 +250,7 @@ impl Engine {
 }
 
 fn lives(worker: &Worker) -> bool {
-    matches!(worker.state, WorkerState::Starting | WorkerState::Ready)
+    worker.leaving.is_none() && matches!(worker.state, WorkerState::Starting | WorkerState::Ready)
 }
 
 fn quota(refusal: &Refusal) -> Failure {

@@ -55,7 +55,11 @@ const FORWARDED: { readonly [Name in keyof SynapseEvents]: true } = {
   'worker:ready': true,
   'worker:exit': true,
   'worker:restart': true,
+  'worker:drain': true,
+  'worker:unhealthy': true,
+  'worker:healthy': true,
   heartbeat: true,
+  'heartbeat:missed': true,
   progress: true,
   breaker: true,
   retry: true,
@@ -64,6 +68,7 @@ const FORWARDED: { readonly [Name in keyof SynapseEvents]: true } = {
   'sessions:high': true,
   unhealthy: true,
   healthy: true,
+  drain: true,
   error: true,
 };
 

@@ -34,4 +34,12 @@ export {
   type SpawnOptions,
   type SpawnTarget,
 } from './spawn.js';
-export type { WorkersOption, WorkersRange } from './workers.js';
+export type { WeightsOption } from './weights.js';
+export { normalizeWorker } from './worker.js';
+export {
+  normalizeScale,
+  type ScaleRange,
+  type StartupBatchOption,
+  type WorkersOption,
+  type WorkersRange,
+} from './workers.js';

@@ -1,13 +1,17 @@
 /** What crosses to the engine. */
 
+import type { Heartbeat } from './heartbeat.js';
 import type { InstallerOption } from './installer.js';
 import type { ModeOption } from './mode.js';
 import type { OutputOption } from './output.js';
 import type { Policies } from './policies.js';
 import type { ProtocolOption } from './protocol.js';
+import type { Recycle } from './recycle.js';
 import type { Restart } from './restart.js';
 import type { Sessions } from './sessions.js';
+import type { StrategyOption } from './strategy.js';
 import type { ValuesOption } from './values.js';
+import type { Workers } from './workers.js';
 
 /**
  * The options as the engine takes them: no field is missing, absent is null, and the order is that of
@@ -18,8 +22,13 @@ export interface NativeConfig {
   readonly directory: string;
   /** As the user wrote it. */
   readonly entrypoint: string;
-  readonly workers: number;
+  readonly workers: Workers;
   readonly concurrency: number;
+  readonly strategy: StrategyOption;
+  /** In thousandths. */
+  readonly weights: readonly number[];
+  /** Decides whatever is left to chance. */
+  readonly seed: number;
   readonly mode: ModeOption;
   readonly protocol: ProtocolOption;
   readonly runtime: 'python' | 'node' | 'command';
@@ -32,9 +41,11 @@ export interface NativeConfig {
   readonly queueMaxGiven: boolean;
   readonly queueTimeoutMs: number | null;
   readonly restart: Restart | null;
+  readonly recycle: Recycle;
   /** Null for none. */
   readonly policies: Policies | null;
-  readonly heartbeatMs: number | null;
+  /** Null for none. */
+  readonly heartbeat: Heartbeat | null;
   /** In bytes. */
   readonly frameLimit: number;
   readonly depthLimit: number;

@@ -13,6 +13,11 @@ export interface RestartPolicy {
   readonly windowMs?: number | undefined;
   /** Delays between restarts; the first is immediate. */
   readonly backoff?: BackoffOption | undefined;
+  /**
+   * Workers that may die running the same handler with the same arguments; after that such a call is
+   * refused until the window since the last death is over. 0 refuses none. Default 3.
+   */
+  readonly callDeaths?: number | undefined;
 }
 
 /** Whether and how workers that died are replaced; `false`: not at all. */
@@ -23,6 +28,7 @@ export interface Restart {
   readonly max: number;
   readonly windowMs: number;
   readonly backoff: Backoff;
+  readonly callDeaths: number;
 }
 
 /** @returns null if workers are not replaced */
@@ -31,17 +37,18 @@ export function normalizeRestart(value: unknown = true): Restart | null {
   if (value !== true && !isPlain(value)) {
     throw refusal(
       'restart',
-      'true, false or an object with enabled, max, windowMs, backoff',
+      'true, false or an object with enabled, max, windowMs, backoff, callDeaths',
       value,
     );
   }
-  const names = ['enabled', 'max', 'windowMs', 'backoff'];
+  const names = ['enabled', 'max', 'windowMs', 'backoff', 'callDeaths'];
   const policy = knownNames('restart', value === true ? {} : value, names);
   const enabled = boolean('restart.enabled', policy['enabled'] ?? true);
   const restart = {
     max: integer('restart.max', policy['max'] ?? 5, 0, 0xffff_ffff),
     windowMs: milliseconds('restart.windowMs', policy['windowMs'] ?? 60_000, 1),
     backoff: normalizeBackoff('restart.backoff', policy['backoff']),
+    callDeaths: integer('restart.callDeaths', policy['callDeaths'] ?? 3, 0, 0xffff_ffff),
   };
   return enabled ? restart : null;
 }

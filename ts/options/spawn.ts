@@ -14,6 +14,7 @@ import { type HeartbeatOption, normalizeHeartbeat } from './heartbeat.js';
 import { type HedgeOption, normalizeHedge } from './hedge.js';
 import { type InheritEnvOption, normalizeInheritEnv } from './inheritEnv.js';
 import { type InstallerOption, normalizeInstaller } from './installer.js';
+import { refusal } from './invalid.js';
 import { type LimitsOption, normalizeLimits } from './limits.js';
 import { type ModeOption, normalizeMode } from './mode.js';
 import { knownNames } from './names.js';
@@ -38,6 +39,7 @@ import { normalizeStrategy, type StrategyOption } from './strategy.js';
 import { refuseUnsupported, UNSUPPORTED_SPAWN } from './unsupported.js';
 import { normalizeValidate, type ValidateOption } from './validate.js';
 import { normalizeValues, type ValuesOption } from './values.js';
+import { normalizeWeights, type WeightsOption } from './weights.js';
 import { normalizeWorkers, type WorkersOption } from './workers.js';
 
 /** Options of `spawn`. All may be absent. */
@@ -50,6 +52,7 @@ export interface SpawnOptions {
   readonly validate?: ValidateOption | undefined;
   readonly runtime?: RuntimeOption | undefined;
   readonly strategy?: StrategyOption | undefined;
+  readonly weights?: WeightsOption | undefined;
   readonly queue?: QueueOption | undefined;
   readonly restart?: RestartOption | undefined;
   readonly recycle?: RecycleOption | undefined;
@@ -99,6 +102,7 @@ const CHECKS = {
   validate: normalizeValidate,
   runtime: normalizeRuntime,
   strategy: normalizeStrategy,
+  weights: normalizeWeights,
   queue: normalizeQueue,
   restart: normalizeRestart,
   recycle: normalizeRecycle,
@@ -154,8 +158,11 @@ export function normalizeSpawnOptions(
   return {
     directory: target.directory,
     entrypoint: target.entrypoint,
-    workers: all.workers.max,
+    workers: all.workers,
     concurrency: all.concurrency,
+    strategy: all.strategy,
+    weights: all.weights,
+    seed: Math.floor(Math.random() * 2 ** 32),
     mode: all.mode,
     protocol: all.protocol,
     ...runtimeCommand(all.runtime),
@@ -165,6 +172,7 @@ export function normalizeSpawnOptions(
     queueMaxGiven: all.queue.maxGiven,
     queueTimeoutMs: all.queue.timeoutMs,
     restart: all.restart,
+    recycle: all.recycle,
     policies: joinPolicies({
       retry: all.retry,
       breaker: all.breaker,
@@ -174,7 +182,7 @@ export function normalizeSpawnOptions(
       rateLimit: all.rateLimit,
       hedge: all.hedge,
     }),
-    heartbeatMs: all.heartbeat?.intervalMs ?? null,
+    heartbeat: all.heartbeat,
     frameLimit: all.limits.frame,
     depthLimit: all.limits.depth,
     callTimeoutMs: all.limits.callTimeoutMs,
@@ -215,6 +223,10 @@ function normalize(options: SpawnOptions): Normalized {
     Object.entries(CHECKS).map(([name, check]) => [name, check(given[name])]),
   ) as Normalized;
   checkRuntime(normalized.runtime, normalized.mode, normalized.protocol);
+  if (normalized.recycle.rss !== null && normalized.heartbeat === null) {
+    const expected = 'absent where heartbeat is false, for heartbeats tell the memory in use';
+    throw refusal('recycle.rss', expected, normalized.recycle.rss);
+  }
   refuseUnsupported(UNSUPPORTED_SPAWN, options);
   return normalized;
 }

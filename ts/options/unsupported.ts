@@ -13,12 +13,6 @@ type Table<Options> = Readonly<Record<string, Asks<Options>>>;
 
 /** Options of `spawn`, by the name that the message gives. Asking for the default is fine. */
 export const UNSUPPORTED_SPAWN: Table<SpawnOptions> = {
-  'workers.min': ({ workers }) => typeof workers === 'object' && (workers.min ?? 1) !== workers.max,
-  strategy: ({ strategy = 'least-busy' }) => strategy !== 'least-busy',
-  recycle: ({ recycle = {} }) => Object.values(recycle).some((limit) => limit !== undefined),
-  'heartbeat.misses': ({ heartbeat }) => heartbeat !== false && (heartbeat?.misses ?? 3) !== 3,
-  'heartbeat.action': ({ heartbeat }) =>
-    heartbeat !== false && (heartbeat?.action ?? 'event') !== 'event',
   'limits.memory': ({ limits }) => limits?.memory !== undefined,
   'limits.cpu': ({ limits }) => limits?.cpu !== undefined,
   'limits.files': ({ limits }) => limits?.files !== undefined,

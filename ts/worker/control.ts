@@ -39,7 +39,12 @@ export class Control {
       const now = performance.now();
       const lag = Math.max(0, now - due);
       due = now + interval;
-      this.output.send(HEARTBEAT, 0, { rss: process.memoryUsage.rss(), calls: count(), lag });
+      this.output.send(HEARTBEAT, 0, {
+        rss: process.memoryUsage.rss(),
+        calls: count(),
+        lag,
+        cpu: processorTime(),
+      });
       this.output.flush();
     }, interval);
     timer.unref();
@@ -61,4 +66,10 @@ export class Control {
     else if (kind === SHUTDOWN) this.#listener.shutdown();
     else throw new RangeError(`a frame of kind ${kind}`);
   };
+}
+
+/** What the process has used of the processor so far, in seconds. */
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }

@@ -96,6 +96,7 @@ export class Worker {
       pid: process.pid,
       runtime: `Node.js ${process.versions.node}`,
       executable: process.execPath,
+      heartbeat: Math.ceil(heartbeatMs),
       default: position < 0 ? null : position,
       handlers: handlers.map(describeHandler),
     });

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from math import ceil
 
 from synapse._protocol.codec import encode
 from synapse._protocol.header import HELLO, PROTOCOL, frame
@@ -43,6 +44,7 @@ def _send(worker: Worker, mode: str, default: int | None, handlers: list[dict[st
         "python": ".".join(map(str, sys.version_info[:3])),
         "executable": sys.executable,
         "sdk": __version__,
+        "heartbeat": ceil(worker.config.heartbeat * 1000),
         "default": default,
         "handlers": handlers,
     }

@@ -8,7 +8,7 @@ without bursts it sleeps again. The hot loop only looks at `asleep`, and wakes i
 from __future__ import annotations
 
 from _thread import allocate_lock, start_new_thread
-from time import monotonic
+from time import monotonic, process_time
 
 from synapse._protocol.codec import encode
 from synapse._protocol.header import HEARTBEAT, frame
@@ -87,5 +87,7 @@ class Watchdog:
         if not self._worker.ready:
             return
         calls = self._worker.count_calls()
-        payload = encode({"rss": resident_bytes(), "calls": calls, "lag": lag})
+        payload = encode(
+            {"rss": resident_bytes(), "calls": calls, "lag": lag, "cpu": process_time()}
+        )
         self._worker.control.send(frame(HEARTBEAT, 0, payload))

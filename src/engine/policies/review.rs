@@ -39,6 +39,7 @@ impl Engine {
     pub fn review(&mut self, now: Time, actions: &mut Actions) {
         if self.policies.is_some() {
             self.review_events(now, actions);
+            self.settle_operations(actions);
         }
     }
 
