@@ -436,8 +436,8 @@ export class Engine {
       }
     }
     this.#schedule(wake);
-    if (flags & table.HAS_KEPT) this.#takeKept();
     if (flags & table.HAS_EVENTS) this.#takeEvents();
+    if (flags & table.HAS_KEPT) this.#takeKept();
   }
 
   #answer(

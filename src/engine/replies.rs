@@ -71,7 +71,10 @@ impl Engine {
             worker.window.replied(replies, now);
             Self::place(&mut self.placement, worker);
         }
-        let received = match outcome {
+        if self.policies.is_some() {
+            self.review_answers(now, bytes, actions);
+        }
+        match outcome {
             Ok(need) => {
                 self.fill(now, id, actions);
                 if replies > 0 {
@@ -84,11 +87,7 @@ impl Engine {
                 self.kill(now, id, cause, actions);
                 all
             }
-        };
-        if self.policies.is_some() {
-            self.review_answers(now, bytes, actions);
         }
-        received
     }
 
     /// A worker has answered calls and got others.

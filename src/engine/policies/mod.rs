@@ -56,6 +56,9 @@ pub(super) struct Policies {
     attempts: FxHashMap<CallId, CallId>,
     /// Calls that are over although the attempt with their own id may still have an event.
     over: Vec<CallId>,
+    /// Calls whose next attempt is made when the input has been dealt with: calls that wait in the
+    /// engine's queue come first.
+    ready: Vec<(CallId, u64)>,
     timers: Timers<Due>,
     breakers: BTreeMap<u16, Breaker>,
     limiters: FxHashMap<u16, RateLimiter>,
@@ -78,6 +81,7 @@ impl Policies {
             guarded: FxHashMap::default(),
             attempts: FxHashMap::default(),
             over: Vec::new(),
+            ready: Vec::new(),
             timers: Timers::default(),
             breakers: BTreeMap::new(),
             limiters: FxHashMap::default(),

@@ -48,9 +48,13 @@ impl Engine {
             self.dismiss(now, actions);
         }
         let mut passed = Vec::new();
-        while !actions.events.is_empty() {
+        loop {
             for event in std::mem::take(&mut actions.events) {
                 passed.extend(self.review_event(now, event, actions));
+            }
+            self.make_ready_attempts(now, actions);
+            if actions.events.is_empty() {
+                break;
             }
         }
         actions.events = passed;
@@ -86,6 +90,22 @@ impl Engine {
                 })
             }
             other => Some(other),
+        }
+    }
+
+    fn make_ready_attempts(&mut self, now: Time, actions: &mut Actions) {
+        let ready = self
+            .policies
+            .as_mut()
+            .map(|policies| std::mem::take(&mut policies.ready));
+        for (call, sequence) in ready.unwrap_or_default() {
+            let still = self.policies.as_ref().is_some_and(|policies| {
+                let guarded = policies.guarded.get(&call);
+                guarded.is_some_and(|guarded| guarded.sequence == sequence)
+            });
+            if still {
+                self.attempt(now, call, None, actions);
+            }
         }
     }
 
@@ -148,7 +168,8 @@ impl Engine {
         self.failed_for_good(now, call, &guarded, failure, actions)
     }
 
-    /// The hook where answers are read.
+    /// The hook where answers are read: before the worker that is free now gets more, for that may be
+    /// a copy of what has just been answered.
     pub(in crate::engine) fn review_answers(
         &mut self,
         now: Time,

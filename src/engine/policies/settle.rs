@@ -97,7 +97,7 @@ impl Engine {
             code: failed.code,
         });
         if delay.is_zero() {
-            self.attempt(now, call, None, actions);
+            policies.ready.push((call, sequence));
         } else {
             policies.timers.set(at, Due::Repeat { call, sequence });
         }
@@ -225,7 +225,8 @@ impl Engine {
         let Some(guarded) = policies.guarded.get_mut(&call) else {
             return false;
         };
-        guarded.stage = Stage::Runs;
+        guarded.stage = Stage::Rests;
+        let sequence = guarded.sequence;
         let handler = guarded.handler;
         let breaker = policies.breakers.get(&handler);
         let opened = breaker.filter(|breaker| breaker.entered() == State::Open);
@@ -242,7 +243,7 @@ impl Engine {
         if let Some(budget) = &mut policies.budget {
             budget.deposit();
         }
-        self.attempt(now, call, None, actions);
+        policies.ready.push((call, sequence));
         true
     }
 }
