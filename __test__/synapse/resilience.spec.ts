@@ -252,7 +252,7 @@ describe('breaker', () => {
   });
 
   test('a probe that is aborted, times out or dies gives its slot back', async () => {
-    const { synapse } = await spawn({
+    const { synapse, runs } = await spawn({
       breaker: { ...breaker, resetMs: 1 },
       mode: 'async',
       concurrency: 4,
@@ -275,7 +275,9 @@ describe('breaker', () => {
       code: 'TIMEOUT',
     });
     await delay(5);
+    const before = runs('slow');
     const doomed = failure(synapse.invoke('slow', [60]));
+    await until(() => runs('slow') > before);
     process.kill(processOf(synapse), 'SIGKILL');
     await expect(doomed).resolves.toMatchObject({ code: 'WORKER_EXITED' });
     await delay(5);
@@ -356,7 +358,7 @@ describe('cache', () => {
     expect(answers.at(-1)).toEqual(value);
   });
 
-  test('exceptions, streams and other metadata are not answered from it', async () => {
+  test('exceptions, streams, sessions and other metadata are not answered from it', async () => {
     const { synapse, runs } = await spawn({ cache: true });
     await failure(synapse.invoke('fails', [1]));
     await expect(synapse.invoke('fails', [1])).resolves.toBe(2);
@@ -364,6 +366,8 @@ describe('cache', () => {
       for await (const item of synapse.stream('items', [0])) expect(item).toBe('last');
     }
     expect(runs('items')).toBe(2);
+    for (let call = 0; call < 2; call++) await synapse.invoke('nothing', [], { session: 's' });
+    expect(runs('nothing')).toBe(2);
     await synapse.invoke('count', [], { metadata: { user: 'a' } });
     await expect(synapse.invoke('count', [], { metadata: { user: 'b' } })).resolves.toBe(2);
   });
@@ -409,7 +413,7 @@ describe('bulkhead', () => {
     expect(refused).toMatchObject({ code: 'QUEUE_FULL', max: 1, handler: 'slow' });
     await expect(synapse.invoke('echo', ['free'])).resolves.toBe('free');
     expect(synapse.stats().policies?.bulkheads['slow']).toEqual({ running: 2, waiting: 1 });
-    expect(runs('slow')).toBe(2);
+    await until(() => runs('slow') === 2);
     abort();
     await Promise.all(stuck);
     await expect(synapse.invoke('slow', [0])).resolves.toBe('slow');

@@ -126,6 +126,7 @@ impl Engine {
         let may = guarded.options.idempotent
             && guarded.options.credit == 0
             && guarded.options.worker.is_none()
+            && guarded.options.session.is_none()
             && guarded.nested.is_none()
             && !guarded.frame.as_deref().is_some_and(has_functions);
         if !may {
