@@ -79,7 +79,7 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     return made
 
 
-_GENERAL = """def call(*args, **kwargs):
+_GENERAL = """def {}(*args, **kwargs):
     args, kwargs = __check(args, kwargs)
     return __function(*args, **kwargs)
 """
@@ -107,7 +107,7 @@ def _source(
             known = (f"__type({name}) is __{kind.__name__}" for kind in kinds)
             comparisons.append(f"({' or '.join(known)})")
     arguments = "".join(f"{name}, " for name in names)
-    lines = [f"def call({', '.join(parameters)}):"]
+    lines = [f"def {{}}({', '.join(parameters)}):"]
     if flat:
         lines.append(f"    if {' and '.join(comparisons) or 'True'}:")
         lines.append(f"        return __function({arguments})")
@@ -119,10 +119,13 @@ def _make(source: str, function: Callable[..., Any], plan: _Plan) -> Any:
     scope: dict[str, Any] = {"__function": function, "__check": plan.check, "__type": type}
     for kinds in _EXACT.values():
         scope.update((f"__{kind.__name__}", kind) for kind in kinds)
+    # Of the same name, for the messages of Python 3.9; a lambda has none.
+    name = plan.name if plan.name.isidentifier() else "call"
+    source = source.replace("{}", name, 1)
     exec(compile(source, MADE, "exec"), scope)  # noqa: S102 nothing of it comes from outside
-    made = scope["call"]
-    for name in ("__name__", "__qualname__", "__doc__"):
-        setattr(made, name, getattr(function, name, None))
+    made = scope[name]
+    for attribute in ("__name__", "__qualname__", "__doc__"):
+        setattr(made, attribute, getattr(function, attribute, None))
     made.__wrapped__ = function
     return made
 
@@ -152,6 +155,7 @@ class _Plan:
     def __init__(
         self, code: CodeType, skipped: int, hints: dict[str, Any], scope: dict[str, Any]
     ) -> None:
+        self.name = code.co_name
         names = code.co_varnames
         count, keywords = code.co_argcount, code.co_kwonlyargcount
         #: The parameters that take positional arguments.
