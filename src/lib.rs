@@ -12,6 +12,7 @@
 //! | 1 | [`session`] | state that outlives a worker: sessions and globals, pure as well |
 //! | 2 | [`engine`] | the state machine: (now, event) → actions; no I/O, threads or clock |
 //! | 3 | [`environ`] | find Python, make the environment, install what is asked for |
+//! | 3 | [`memory`] | memory that this process and its workers share, for large values |
 //! | 3 | [`process`] | one child: spawn, link, output, stop ladder, reaping |
 //! | 4 | [`driver`] | runs an engine: feeds it events and carries out its actions |
 //! | 5 | `binding` | Node-API; thin, decides nothing; the only place where napi types appear |
@@ -24,6 +25,7 @@ pub mod engine;
 pub mod environ;
 pub mod error;
 pub mod ids;
+pub mod memory;
 pub mod policy;
 pub mod process;
 pub mod protocol;

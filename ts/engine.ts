@@ -40,6 +40,7 @@ import { type OperationDone, Operations, type PoolRequest } from './operations.j
 import type { NativeConfig, NormalizedCallOptions } from './options/index.js';
 import { PendingCalls } from './pending.js';
 import { SessionStore } from './sessions/store.js';
+import { NO_WORKER, SharedMemory } from './shared-memory.js';
 import type { StreamLink } from './stream.js';
 import { writeExtras } from './wire/extras.js';
 import * as header from './wire/header.js';
@@ -74,11 +75,10 @@ export class Engine {
   readonly #decoder: Decoder;
   readonly #functions = new FunctionTable();
   readonly #operations = new Operations();
+  readonly #memory = new SharedMemory(() => this.#native);
   readonly #callbacks: CallbackServer;
   /** What is kept between calls. */
   readonly sessions: SessionStore;
-  /** The worker whose bytes are being read. */
-  #reading = 0;
   #writer: Writer;
   #flushing = false;
   /** Whether what was read is being looked through. */
@@ -107,10 +107,12 @@ export class Engine {
     this.#decoder = new Decoder({
       depth: config.depthLimit,
       extension: (type, data) => this.#functions.decode(type, data) ?? decodeArrow(type, data),
+      borrow: this.#memory.borrow,
     });
     this.#callbacks = new CallbackServer(handlers, this.#functions, {
       send: (asked, kind, value) => {
-        const refusal = writeAnswer(this.#writer, this.#functions, asked, kind, value);
+        const parts = { functions: this.#functions, memory: this.#memory };
+        const refusal = writeAnswer(this.#writer, parts, asked, kind, value);
         if (refusal !== undefined) return refusal;
         if (kind === 'item') this.#sendWithOthers();
         else this.#answerSoon();
@@ -235,6 +237,7 @@ export class Engine {
       depth: this.#config.depthLimit,
       bytes: this.#config.frameLimit - 64,
       extension: (value) => this.#functions.encode(value) ?? encodeArrow(value),
+      lend: this.#memory.lend,
     });
   }
 
@@ -270,7 +273,11 @@ export class Engine {
         flags |= header.EXTRAS;
         writeExtras(writer, options.timeout, { metadata: options.metadata });
       }
-      writer.encode(value);
+      // A policy may send it again, or to two workers at once: it must not lie where one lets it go.
+      const guarded = options?.policies !== undefined || this.#config.policies !== null;
+      if (!guarded) this.#memory.open(NO_WORKER, id);
+      writer.encode(value, options?.idempotent === true);
+      if (this.#memory.close()) flags |= header.SHARED;
       if (this.#functions.hasCollected) {
         flags |= header.FUNCTIONS;
         this.#functions.assign(id);
@@ -288,6 +295,7 @@ export class Engine {
     } catch (cause) {
       writer.position = before;
       this.#functions.discard();
+      this.#memory.withdraw();
       if (cause instanceof EncodeFailure) return fromCodec(cause, { handler: target.name });
       throw cause;
     }
@@ -302,7 +310,8 @@ export class Engine {
     const outer = this.#writer;
     this.#writer = this.#createWriter();
     try {
-      const failure = this.#functions.apart(() => this.#encode(id, target, value, options));
+      const encode = () => this.#encode(id, target, value, options);
+      const failure = this.#functions.apart(() => this.#memory.apart(encode));
       if (failure === undefined) {
         this.#native.submit(this.#writer.buffer, this.#writer.position);
         // What that settled is taken with the next answer: this code may run inside a value.
@@ -452,6 +461,8 @@ export class Engine {
     const call = isPart ? this.#pending.get(id) : this.#take(id);
     if (call === undefined) {
       if (kind >= table.CALLBACK) this.#ask(id, kind, bytes, start, end, owned);
+      // Given up in this very tick.
+      else if (kind !== table.REPLY && header.isShared(bytes, start)) this.#discard(bytes, start, end);
       return;
     }
     const { target } = call;
@@ -498,7 +509,7 @@ export class Engine {
 
   /** Something about a callback. */
   #ask(id: number, kind: number, bytes: Buffer, start: number, end: number, owned: boolean): void {
-    const worker = this.#reading;
+    const worker = this.#memory.reading;
     const read = (): unknown => this.#decoder.decode(bytes, start, end, owned);
     switch (kind) {
       case table.CALLBACK:
@@ -513,7 +524,15 @@ export class Engine {
       case table.RELEASE:
         this.#functions.release(worker, id);
         break;
+      case table.UNWANTED:
+        this.#discard(bytes, start, end);
+        break;
     }
+  }
+
+  /** Lets go of the shared memory that a payload refers to. */
+  #discard(bytes: Buffer, start: number, end: number): void {
+    this.#memory.discard(() => this.#decoder.decode(bytes, start, end));
   }
 
   #schedule(wake: number): void {
@@ -564,6 +583,9 @@ export class Engine {
           this.#operations.done(ticket, failure);
           break;
         }
+        case 'worker:ready':
+          if (event['shared']) this.#memory.enable();
+          break;
         case 'placed':
           this.#functions.placed(event['id'] as number, event['worker'] as number);
           break;
@@ -580,7 +602,7 @@ export class Engine {
         do {
           const rest = start === 0 ? buffer : buffer.subarray(start);
           this.#native.received(worker, rest, end - start);
-          this.#reading = worker;
+          this.#memory.reading = worker;
           progress.consumed = this.#table[table.CONSUMED] as number;
           progress.need = this.#table[table.NEED] as number;
           const before = this.#pending.size;

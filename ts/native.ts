@@ -24,6 +24,21 @@ export interface NativeEngine {
   grant(id: number, items: number): void;
   /** Begins an operation on the pool, which is JSON; the event `done` with this ticket ends it. */
   operate(ticket: number, request: string): void;
+  /**
+   * Copies a large value into shared memory for a call (`worker` is 0), or for the answer to a callback
+   * of a worker. Answers where it begins; 0 if it has to take the pipe.
+   */
+  lend(worker: number, id: number, value: Uint8Array): number;
+  /** What was lent for this call or answer is not sent. */
+  withdraw(worker: number, id: number): void;
+  /**
+   * A large value that a worker has put into shared memory, without a copy.
+   *
+   * @throws Error if the worker has put none there
+   */
+  borrow(worker: number, block: number, length: number): Buffer;
+  /** Lets such a value go unseen. */
+  letGo(worker: number, block: number, length: number): void;
   /** Rejects all calls and stops all workers. */
   stop(): void;
   /** Ends all processes at once, without a word. */

@@ -46,6 +46,7 @@ const DEFAULTS: NativeConfig = {
   heartbeat: { intervalMs: 2000, misses: 3, action: 'event' },
   frameLimit: 256 * 1024 * 1024,
   depthLimit: 512,
+  sharedMemory: 134_217_728,
   callTimeoutMs: null,
   startTimeoutMs: 120_000,
   graceMs: 500,

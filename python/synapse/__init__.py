@@ -70,6 +70,7 @@ def handler(  # noqa: PLR0913
     idempotent: bool = False,
     default: bool = False,
     validate: bool | None = None,
+    views: bool = False,
 ) -> Callable[[Function], Function]: ...
 def handler(  # noqa: PLR0913
     function: Any = None,
@@ -81,6 +82,7 @@ def handler(  # noqa: PLR0913
     idempotent: bool = False,
     default: bool = False,
     validate: bool | None = None,
+    views: bool = False,
 ) -> Any:
     """Registers a function, coroutine function or (async) generator function for Node to call.
 
@@ -95,6 +97,8 @@ def handler(  # noqa: PLR0913
         default: whether `call(input)` reaches it.
         validate: whether arguments are checked against the type hints; default as the option
             `validate` of `spawn` says, which is yes.
+        views: whether binary values arrive as read-only memoryviews instead of bytes, large ones
+            without a copy. Annotating a parameter as `memoryview` does the same for that one.
 
     Raises:
         ValueError: the name is taken, there is another default, or an option makes no sense.
@@ -121,6 +125,7 @@ def handler(  # noqa: PLR0913
                 idempotent=idempotent,
                 default=default,
                 validate=validate,
+                views=views,
             )
         )
         return wanted

@@ -10,7 +10,7 @@ import os
 
 from synapse._protocol import fallback
 from synapse._protocol.codec import encode
-from synapse._protocol.errors import EncodeError, ValidationError, ValueRefused
+from synapse._protocol.errors import EncodeError, FrameTooLarge, ValidationError, ValueRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PYTHON_ERROR = "PYTHON_ERROR"
 VALIDATION = "VALIDATION"
 ENCODE = "ENCODE"
+FRAME_TOO_LARGE = "FRAME_TOO_LARGE"
 HANDLER_NOT_FOUND = "HANDLER_NOT_FOUND"
 MODULE_NOT_FOUND = "MODULE_NOT_FOUND"
 FUNCTION_NOT_FOUND = "FUNCTION_NOT_FOUND"
@@ -70,6 +71,8 @@ def plain_map(code: str, message: str, **data: Any) -> dict[str, Any]:
 
 def code_of(error: BaseException) -> str:
     """The code of what went wrong around a handler, not in it."""
+    if isinstance(error, FrameTooLarge):
+        return FRAME_TOO_LARGE
     if isinstance(error, EncodeError):
         return ENCODE
     if isinstance(error, (ValidationError, ValueRefused)):

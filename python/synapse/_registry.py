@@ -63,6 +63,7 @@ class Handler:
         "name",
         "timeout",
         "validate",
+        "views",
     )
 
     def __init__(  # noqa: PLR0913
@@ -75,6 +76,7 @@ class Handler:
         idempotent: bool = False,
         default: bool = False,
         validate: bool | None = None,
+        views: bool = False,
     ) -> None:
         self.function = function
         self.name = name
@@ -87,6 +89,8 @@ class Handler:
         self.default = default
         #: Whether arguments are checked against the hints; None as the host wants it.
         self.validate = validate
+        #: Whether all binary values in its arguments are memoryviews.
+        self.views = views
 
 
 class Registry:

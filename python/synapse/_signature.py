@@ -6,6 +6,7 @@ Reads code objects itself, because loading `inspect` takes longer than starting 
 from __future__ import annotations
 
 from synapse._registry import Handler
+from synapse._views import Views
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,17 @@ def describe(handler: Handler) -> dict[str, Any]:
         "timeout": None if handler.timeout is None else round(handler.timeout * 1000),
         "idempotent": handler.idempotent,
     }
+
+
+def views_of(handler: Handler) -> Views:
+    """Which arguments of a handler are memoryviews."""
+    function = handler.function
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    types = hints_of(function)
+    if not handler.views and not any("memoryview" in f"{given}" for given in types.values()):
+        return Views([], everything=False)
+    return Views(_parameters(function, types), everything=handler.views)
 
 
 def hints_of(function: Any) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use napi::Env;
 use napi::bindgen_prelude::{
-    Buffer, Error, Function, Result, Status, Uint8ArraySlice, Uint32Array,
+    Buffer, BufferSlice, Error, Function, Result, Status, Uint8ArraySlice, Uint32Array,
 };
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
@@ -13,6 +14,7 @@ use crate::driver::node::NodeDriver;
 use crate::driver::options::SpawnOptions;
 use crate::engine::PoolRequest;
 use crate::ids::{CallId, WorkerId};
+use crate::memory::Loan;
 
 /// One engine and its processes.
 #[napi]
@@ -127,6 +129,46 @@ impl NativeEngine {
         Ok(())
     }
 
+    /// Copies a large value into shared memory for a call (`worker` is 0), or for the answer to a
+    /// callback of a worker. Returns where it begins; 0 if it has to take the pipe.
+    #[napi(catch_unwind)]
+    pub fn lend(&mut self, worker: u32, id: u32, value: Uint8ArraySlice<'_>) -> u32 {
+        let block = self.driver.lend(WorkerId(worker), id, &value);
+        block.map_or(0, |block| u32::try_from(block).unwrap_or_default())
+    }
+
+    /// What was lent for this call or answer is not sent.
+    #[napi(catch_unwind)]
+    pub fn withdraw(&mut self, worker: u32, id: u32) {
+        self.driver.withdraw(WorkerId(worker), id);
+    }
+
+    /// A large value that a worker has put into shared memory, without a copy. The worker gets the
+    /// memory back when JavaScript has no reference to it any more.
+    #[napi(catch_unwind)]
+    pub fn borrow<'env>(
+        &self,
+        env: &'env Env,
+        worker: u32,
+        block: u32,
+        length: u32,
+    ) -> Result<BufferSlice<'env>> {
+        let loan = self
+            .driver
+            .borrow(WorkerId(worker), block as usize, length as usize)
+            .map_err(|error| Error::new(Status::InvalidArg, error.to_string()))?;
+        buffer_over(env, loan)
+    }
+
+    /// Lets a value of a worker go that nobody wants to see.
+    #[napi(catch_unwind)]
+    pub fn let_go(&self, worker: u32, block: u32, length: u32) {
+        let loan = self
+            .driver
+            .borrow(WorkerId(worker), block as usize, length as usize);
+        drop(loan);
+    }
+
     /// Rejects all calls and stops all workers.
     #[napi(catch_unwind)]
     pub fn stop(&mut self) {
@@ -206,4 +248,14 @@ impl NativeEngine {
         );
         self.driver.clear();
     }
+}
+
+/// A buffer over the memory of a loan, which ends when JavaScript lets go of the buffer.
+#[expect(unsafe_code, reason = "memory of the worker becomes a buffer")]
+fn buffer_over(env: &Env, loan: Loan) -> Result<BufferSlice<'_>> {
+    let pointer = loan.pointer().as_ptr();
+    // SAFETY: the loan holds the mapping, whose size cannot change and within which its bytes lie;
+    // it is dropped by the finaliser, and no second buffer is made over the same bytes before. What
+    // the worker might write there meanwhile are bytes like any others.
+    unsafe { BufferSlice::from_external(env, pointer, loan.length(), loan, |_, loan| drop(loan)) }
 }

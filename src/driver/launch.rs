@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::driver::options::{InheritEnv, Output, Runtime, SpawnOptions};
 use crate::environ::{
@@ -14,7 +16,7 @@ use crate::environ::{
     Target, Variables, WorkerEnv, command_env, worker_env,
 };
 use crate::error::{ErrorCode, Failure};
-use crate::process::{Launch, OwnerId};
+use crate::process::{FIRST_INHERITED, Launch, OwnerId};
 
 /// The launcher, within the Python package.
 const LAUNCHER: &str = "synapse/_launch.py";
@@ -31,6 +33,10 @@ pub struct Prepared {
     /// The environment as the facade shows it; null if there is none of ours.
     about: Value,
     args: Vec<OsString>,
+    /// What Python's launcher is told by a further argument, see [`Boot`].
+    boot: Option<Map<String, Value>>,
+    /// Bytes of shared memory that a worker may keep idle.
+    idle_memory: u64,
     env: Vec<(OsString, OsString)>,
     cwd: PathBuf,
     stdout: Output,
@@ -60,6 +66,15 @@ struct Boot<'a> {
     validate: bool,
     stdout: Output,
     stderr: Output,
+}
+
+/// Of [`Boot`], where there is shared memory: the descriptors of the host's arena and the worker's
+/// own, and how many bytes the worker may keep idle.
+#[derive(Serialize)]
+struct BootMemory {
+    host: i32,
+    own: i32,
+    idle: u64,
 }
 
 #[derive(Serialize)]
@@ -155,7 +170,8 @@ impl Prepared {
             module,
             function,
             ..boot(options, &target.directory, file)
-        };
+        }
+        .map()?;
         let launcher = options.sdk_path.join(LAUNCHER).into_os_string();
         let variables = worker_env(&WorkerEnv {
             host: &options.host_env.iter().collect(),
@@ -176,7 +192,9 @@ impl Prepared {
         Ok(Self {
             program: environment.python.clone(),
             about,
-            args: vec!["-u".into(), launcher, boot.text()?.into()],
+            args: vec!["-u".into(), launcher],
+            boot: Some(boot),
+            idle_memory: options.shared_memory,
             env: listed(&variables),
             cwd: cwd(options, &target.directory, here),
             stdout: options.stdout,
@@ -200,11 +218,13 @@ impl Prepared {
         let host: Variables = options.host_env.iter().collect();
         let mut variables = command_env(&host, &inherit(options), &options.env);
         let boot = boot(options, &script.directory, Some(&script.entry));
-        variables.set(WORKER_VARIABLE, boot.text()?);
+        variables.set(WORKER_VARIABLE, Value::Object(boot.map()?).to_string());
         Ok(Self {
             program,
             about: Value::Null,
             args,
+            boot: None,
+            idle_memory: 0,
             env: listed(&variables),
             cwd: cwd(options, &script.directory, here),
             stdout: options.stdout,
@@ -212,12 +232,25 @@ impl Prepared {
         })
     }
 
-    /// One worker to start.
-    pub fn launch(&self, owner: OwnerId) -> Launch {
+    /// One worker to start. `memory` is shared with it: the host's arena and its own.
+    pub fn launch(&self, owner: OwnerId, memory: Option<[Arc<OwnedFd>; 2]>) -> Launch {
+        let mut args = self.args.clone();
+        if let Some(mut boot) = self.boot.clone() {
+            if memory.is_some() {
+                let memory = BootMemory {
+                    host: FIRST_INHERITED,
+                    own: FIRST_INHERITED + 1,
+                    idle: self.idle_memory,
+                };
+                boot.insert("memory".to_owned(), json!(memory));
+            }
+            args.push(Value::Object(boot).to_string().into());
+        }
         Launch {
             owner,
             program: self.program.clone(),
-            args: self.args.clone(),
+            args,
+            inherited: memory.into_iter().flatten().collect(),
             env: self.env.clone(),
             cwd: self.cwd.clone(),
             stdout: self.stdout.into(),
@@ -245,13 +278,15 @@ impl Prepared {
 }
 
 impl Boot<'_> {
-    fn text(&self) -> Result<String, Failure> {
-        serde_json::to_string(self).map_err(|error| {
-            Failure::new(
+    fn map(&self) -> Result<Map<String, Value>, Failure> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(map)) => Ok(map),
+            Ok(_) => Ok(Map::new()),
+            Err(error) => Err(Failure::new(
                 ErrorCode::StartFailed,
                 format!("the directory's name: {error}"),
-            )
-        })
+            )),
+        }
     }
 }
 

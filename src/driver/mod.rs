@@ -9,6 +9,7 @@
 
 pub mod batch;
 pub mod launch;
+mod memory;
 pub mod node;
 pub mod options;
 pub mod output;

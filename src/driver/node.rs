@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::driver::batch::{Batch, Entry, Item};
 use crate::driver::launch::{Prepared, prepare};
+use crate::driver::memory::SharedMemory;
 use crate::driver::options::SpawnOptions;
 use crate::driver::output::Utf8;
 use crate::driver::policies::{CallPolicies, without_defaults};
@@ -22,7 +23,8 @@ use crate::driver::vitals;
 use crate::engine::{Actions, Command, Engine, Event, Exit, Kept, PoolRequest, Received, Settled};
 use crate::environ::Step;
 use crate::error::{ErrorCode, Failure};
-use crate::ids::{CallId, WorkerId};
+use crate::ids::{CallId, CallbackId, WorkerId};
+use crate::memory::{Loan, NotLent, Purpose};
 use crate::process::{
     Child, Chunk, ExitReport, Observer, OutputStream, OwnerId, ProcessEvent, Reactor, StopPlan,
     WriteState, begin, kill_owned,
@@ -45,6 +47,7 @@ pub struct NodeDriver {
     /// Ends the preparation of the environment when it is dropped half-way.
     preparing: Option<tokio::task::AbortHandle>,
     children: FxHashMap<WorkerId, Running>,
+    memory: SharedMemory,
     /// Workers whose process is being started.
     starting: usize,
     /// The engine has no workers left; told to the facade once the processes are gone too.
@@ -133,6 +136,7 @@ impl NodeDriver {
             prepared: None,
             preparing: None,
             children: FxHashMap::default(),
+            memory: SharedMemory::default(),
             starting: 0,
             stopped: false,
             actions: Actions::default(),
@@ -154,6 +158,7 @@ impl NodeDriver {
             engine.set_policies(&policies.engine());
         }
         self.engine = Some(engine);
+        self.memory = SharedMemory::new(&options);
         let post = self.post.clone();
         let task = Reactor::global()?.handle().spawn(async move {
             let progress_post = post.clone();
@@ -190,7 +195,10 @@ impl NodeDriver {
                         serde_json::from_slice(policies).unwrap_or_default();
                     engine.submit_guarded(now, &call, nested, &policies.engine(), actions);
                 }
-                Item::Answer { worker, frame } => engine.answer(worker, frame, actions),
+                Item::Answer { worker, frame } => {
+                    let sent = engine.answer(worker, frame, actions);
+                    self.memory.answered(worker, callback_of(frame), sent, now);
+                }
             }
         }
         self.carry_out(now);
@@ -206,6 +214,7 @@ impl NodeDriver {
             };
         };
         let received = engine.received(now, worker, bytes, room, &mut self.actions);
+        self.memory.settled(&self.actions.settled, now);
         self.carry_out(now);
         received
     }
@@ -218,6 +227,23 @@ impl NodeDriver {
     /// The caller has given a call up.
     pub fn cancel(&mut self, call: CallId) {
         self.with_engine(|engine, now, actions| engine.cancel(now, call, actions));
+        self.memory.cancelled(call, self.now());
+    }
+
+    /// Copies a large value into shared memory, for a call (`worker` is 0) or for the answer to a
+    /// callback of a worker. Says in which block it begins; `None` if it has to take the pipe.
+    pub fn lend(&mut self, worker: WorkerId, id: u32, data: &[u8]) -> Option<usize> {
+        self.memory.lend(purpose(worker, id), data, self.now())
+    }
+
+    /// What was lent for this call or answer is not sent.
+    pub fn withdraw(&mut self, worker: WorkerId, id: u32) {
+        self.memory.withdraw(purpose(worker, id), self.now());
+    }
+
+    /// Borrows a large value that a worker has put into shared memory.
+    pub fn borrow(&self, worker: WorkerId, block: usize, length: usize) -> Result<Loan, NotLent> {
+        self.memory.borrow(worker, block, length)
     }
 
     /// The consumer of a stream can take so many more items.
@@ -250,6 +276,7 @@ impl NodeDriver {
             self.take(message);
         }
         self.with_engine(Engine::tick);
+        self.memory.collect(self.now());
     }
 
     /// Calls answered since the last [`NodeDriver::clear`].
@@ -296,7 +323,8 @@ impl NodeDriver {
     /// Milliseconds, rounded up, until [`NodeDriver::poll`] should be called.
     pub fn wake_in(&mut self) -> Option<u64> {
         let now = self.now();
-        let at = self.engine.as_mut()?.next_wake()?;
+        let engine = self.engine.as_mut()?.next_wake();
+        let at = engine.into_iter().chain(self.memory.due(now)).min()?;
         Some(at.0.saturating_sub(now.0).div_ceil(1000))
     }
 
@@ -418,6 +446,7 @@ impl NodeDriver {
             }
             ProcessEvent::Gone => {
                 self.children.remove(&worker);
+                self.memory.gone(worker);
                 self.report_stopped();
             }
         }
@@ -467,6 +496,7 @@ impl NodeDriver {
         loop {
             if let Some(engine) = &mut self.engine {
                 engine.review(now, &mut self.actions);
+                self.memory.note(engine, &self.actions.events, now);
             }
             let commands = std::mem::take(&mut self.actions.commands);
             let dirty = std::mem::take(&mut self.actions.dirty);
@@ -480,6 +510,7 @@ impl NodeDriver {
                 self.command(now, command);
             }
         }
+        self.memory.forget();
         for event in self.actions.events.drain(..) {
             if event == Event::Stopped {
                 self.stopped = true;
@@ -587,7 +618,8 @@ impl NodeDriver {
             post: self.post.clone(),
         });
         let post = self.post.clone();
-        begin(prepared.launch(self.owner), observer, move |outcome| {
+        let launch = prepared.launch(self.owner, self.memory.prepare(worker));
+        begin(launch, observer, move |outcome| {
             post.put(Message::Started(worker, outcome));
         });
     }
@@ -600,6 +632,20 @@ impl Drop for NodeDriver {
         }
         kill_owned(self.owner);
     }
+}
+
+/// What a value is lent for: answers to callbacks name their worker, calls have none yet.
+fn purpose(worker: WorkerId, id: u32) -> Purpose {
+    match worker {
+        WorkerId(0) => Purpose::Call(CallId(id)),
+        asked => Purpose::Answer(asked, CallbackId(id)),
+    }
+}
+
+/// The callback that a frame answers.
+fn callback_of(frame: &[u8]) -> CallbackId {
+    let id = frame.get(8..).and_then(<[u8]>::first_chunk);
+    CallbackId(id.map_or(0, |id| u32::from_le_bytes(*id)))
 }
 
 fn exit_of(report: ExitReport) -> Exit {

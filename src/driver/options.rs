@@ -49,6 +49,8 @@ pub struct SpawnOptions {
     pub heartbeat: Option<Heartbeat>,
     pub frame_limit: u32,
     pub depth_limit: u32,
+    /// In bytes; 0 for none.
+    pub shared_memory: u64,
     pub call_timeout_ms: Option<f64>,
     pub start_timeout_ms: Option<f64>,
     pub grace_ms: f64,

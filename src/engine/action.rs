@@ -80,6 +80,8 @@ pub enum SettledKind {
     Cancel = 8,
     /// Not at all: the id is that of a function reference, which the worker does not need any more.
     Release = 9,
+    /// Nobody wants the answer, but it refers to shared memory, which is to be let go.
+    Unwanted = 10,
 }
 
 /// Something for the driver to do.
@@ -111,7 +113,8 @@ pub enum Event {
         /// Why.
         failure: Failure,
     },
-    /// A call whose arguments hold function references was written to a worker.
+    /// A call whose arguments hold function references, or refer to shared memory, was written to a
+    /// worker.
     #[serde(rename = "placed")]
     Placed {
         /// The call.
@@ -154,6 +157,8 @@ pub enum Event {
         executable: String,
         /// `synapse` or `stdio`.
         protocol: &'static str,
+        /// Whether it reads and writes shared memory.
+        shared: bool,
     },
     /// A worker's process is gone.
     #[serde(rename = "worker:exit")]

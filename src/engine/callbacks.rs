@@ -66,18 +66,18 @@ impl Engine {
     }
 
     /// A frame that answers a callback, in whole or in part. It is dropped if the worker is gone or
-    /// has given the callback up.
-    pub fn answer(&mut self, id: WorkerId, frame: &[u8], actions: &mut Actions) {
+    /// has given the callback up; answers whether it was sent.
+    pub fn answer(&mut self, id: WorkerId, frame: &[u8], actions: &mut Actions) -> bool {
         let Some([.., kind, _, _, _, i0, i1, i2, i3]) = frame.first_chunk::<{ header::LEN }>()
         else {
-            return;
+            return false;
         };
         let callback = CallbackId(u32::from_le_bytes([*i0, *i1, *i2, *i3]));
         let Some(worker) = self.workers.get_mut(&id) else {
-            return;
+            return false;
         };
         if worker.state != WorkerState::Ready || !worker.callbacks.contains(&callback) {
-            return;
+            return false;
         }
         if *kind != Kind::Item as u8 {
             worker.callbacks.remove(&callback);
@@ -86,6 +86,7 @@ impl Engine {
             actions.dirty.push(id);
         }
         worker.outbox.extend_from_slice(frame);
+        true
     }
 
     /// A call that a handler in Node makes on behalf of a callback. It goes to the worker that
@@ -151,9 +152,12 @@ pub(super) fn without_nested(frame: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether the arguments of a request hold function references.
 pub(super) fn has_functions(frame: &[u8]) -> bool {
-    frame
-        .get(FLAGS)
-        .is_some_and(|flags| flags & header::FUNCTIONS != 0)
+    has_flag(frame, header::FUNCTIONS)
+}
+
+/// Whether a frame has one of these flags.
+pub(super) fn has_flag(frame: &[u8], flag: u8) -> bool {
+    frame.get(FLAGS).is_some_and(|flags| flags & flag != 0)
 }
 
 #[cfg(test)]

@@ -141,6 +141,7 @@ impl Engine {
                 Mode::Synapse => "synapse",
                 Mode::Stdio => "stdio",
             },
+            shared: hello.shared && hello.mode == Mode::Synapse,
         });
         self.worker_is_ready(actions);
         self.fill(now, id, actions);

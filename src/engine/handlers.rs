@@ -156,6 +156,8 @@ mod tests {
             executable: String::new(),
             sdk: String::new(),
             default,
+            shared: false,
+            heartbeat: 0,
             handlers: names
                 .iter()
                 .map(|name| Handler {

@@ -2,7 +2,7 @@
 
 use crate::engine::action::{Actions, Command, Event};
 use crate::engine::call::{Call, CallState, Submission};
-use crate::engine::callbacks::{has_functions, is_nested, without_nested};
+use crate::engine::callbacks::{has_flag, has_functions, is_nested, without_nested};
 use crate::engine::poison::fingerprint;
 use crate::engine::timers::Timer;
 use crate::engine::worker::{Worker, WorkerState};
@@ -240,7 +240,7 @@ impl Engine {
                 }
             }
         }
-        if functions {
+        if has_flag(frame, header::FUNCTIONS | header::SHARED) {
             actions.events.push(Event::Placed {
                 id,
                 worker: worker.id,
@@ -285,6 +285,11 @@ impl Engine {
                 call.frame = Some(frame);
             }
         }
+    }
+
+    /// Whether a call that a worker has may be sent to another one.
+    pub fn may_repeat(&self, id: CallId) -> bool {
+        self.calls.get(&id).is_some_and(|call| call.frame.is_some())
     }
 
     /// The consumer of a stream can take so many more items.

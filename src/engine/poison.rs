@@ -7,6 +7,7 @@ use rustc_hash::FxHasher;
 use crate::engine::Engine;
 use crate::engine::begun::Begun;
 use crate::engine::call::CallState;
+use crate::engine::callbacks::has_flag;
 use crate::engine::worker::Worker;
 use crate::error::{ErrorCode, Failure};
 use crate::protocol::depth::first_value;
@@ -69,6 +70,11 @@ pub(super) fn fingerprint(handler: u16, frame: &[u8]) -> u64 {
         payload = payload.get(end..).unwrap_or_default();
     }
     let mut hasher = FxHasher::default();
+    if has_flag(frame, header::SHARED) {
+        // The arguments are elsewhere, and others will lie in the same place: only the call itself
+        // is known again.
+        hasher.write(frame.get(8..header::LEN).unwrap_or_default());
+    }
     hasher.write_u16(handler);
     hasher.write_usize(payload.len());
     if payload.len() <= 2 * ENDS {
@@ -100,6 +106,15 @@ mod tests {
         assert_eq!(fingerprint(1, &frame(header::EXTRAS, &map)), plain);
         assert_ne!(fingerprint(2, &frame(0, &[0x07])), plain);
         assert_ne!(fingerprint(1, &frame(0, &[0x08])), plain);
+    }
+
+    #[test]
+    fn a_call_whose_arguments_are_in_shared_memory_is_like_no_other() {
+        let one = frame(header::SHARED, &[0xd7, 8, 0, 0, 0, 1, 0, 4, 0, 0]);
+        let mut other = one.clone();
+        other[8] = 1;
+        assert_eq!(fingerprint(1, &one), fingerprint(1, &one.clone()));
+        assert_ne!(fingerprint(1, &one), fingerprint(1, &other));
     }
 
     #[test]

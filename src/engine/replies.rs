@@ -9,7 +9,7 @@ use crate::engine::worker::{Cause, Reason, WorkerState};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
 use crate::protocol::decoder::{self, Decoded, Frame};
-use crate::protocol::header::{Header, Kind};
+use crate::protocol::header::{self, Header, Kind};
 use crate::protocol::message::{self, Log, Mark, Mode};
 use crate::protocol::{Malformed, stdio};
 use crate::time::Time;
@@ -151,6 +151,8 @@ impl Engine {
                 start: payload.start,
                 end: payload.end,
             });
+        } else {
+            unwanted(header, &payload, actions);
         }
         Ok(Step::Done {
             next,
@@ -167,12 +169,11 @@ impl Engine {
         actions: &mut Actions,
     ) {
         let id = CallId(header.id);
-        let Some(call) = self.calls.get_mut(&id) else {
+        let sent = CallState::Sent(worker);
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.state == sent) else {
+            unwanted(header, payload, actions);
             return;
         };
-        if call.state != CallState::Sent(worker) {
-            return;
-        }
         let kind = if header.kind == Kind::Item {
             // What the consumer has seen must not come again: the call is not repeated.
             call.frame = None;
@@ -348,6 +349,18 @@ impl Engine {
             about,
         });
         Ok(())
+    }
+}
+
+/// What nobody wants may still hold on to memory that the worker lent.
+fn unwanted(header: Header, payload: &Range<usize>, actions: &mut Actions) {
+    if header.flags & header::SHARED != 0 {
+        actions.settled.push(Settled {
+            call: CallId(header.id),
+            kind: SettledKind::Unwanted,
+            start: payload.start,
+            end: payload.end,
+        });
     }
 }
 

@@ -1,7 +1,9 @@
 //! What to start, and how to stop it.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -33,6 +35,9 @@ impl OwnerId {
     }
 }
 
+/// The child's number of the first descriptor that it inherits beside its channels.
+pub const FIRST_INHERITED: i32 = 7;
+
 /// One child to start.
 #[derive(Debug, Clone)]
 pub struct Launch {
@@ -51,6 +56,8 @@ pub struct Launch {
     pub stdout: OutputMode,
     /// Where fd 2 goes.
     pub stderr: OutputMode,
+    /// Further descriptors that it gets, from [`FIRST_INHERITED`] on.
+    pub inherited: Vec<Arc<OwnedFd>>,
 }
 
 /// When a child that was told to stop gets which push. All times count from the call of

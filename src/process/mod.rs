@@ -9,7 +9,8 @@
 //!
 //! What the child finds: 0 is `/dev/null`, 1 and 2 are as [`OutputMode`] says, 3 is the data
 //! channel to read, 4 the data channel to write, 5 the control channel, 6 the memory of its journal,
-//! and every other descriptor is closed. It leads a process group of its own, and the variable [`MARKER_VARIABLE`] in its
+//! from [`FIRST_INHERITED`] on what [`Launch`] lists, and every other descriptor is closed. It leads
+//! a process group of its own, and the variable [`MARKER_VARIABLE`] in its
 //! environment marks it and whatever it starts.
 //!
 //! Who ends what, and when:
@@ -58,7 +59,7 @@ mod unix;
 pub use crate::process::child::Child;
 pub use crate::process::chunk::Chunk;
 pub use crate::process::event::{ExitReport, Observer, OutputStream, ProcessEvent};
-pub use crate::process::launch::{Launch, OutputMode, OwnerId, StopPlan};
+pub use crate::process::launch::{FIRST_INHERITED, Launch, OutputMode, OwnerId, StopPlan};
 pub use crate::process::link::{DataLink, WriteState};
 pub use crate::process::reactor::Reactor;
 pub use crate::process::registry::{kill_all, kill_owned, live};

@@ -84,21 +84,23 @@ fn start(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<(Child, Supe
     let mut env = launch.env;
     env.retain(|(name, _)| name != MARKER_VARIABLE);
     env.push((MARKER_VARIABLE.into(), marker.clone().into()));
+    let mut fds = vec![
+        null.as_fd(),
+        stdout_target.as_fd(),
+        stderr_target.as_fd(),
+        child_ends.data_in.as_fd(),
+        child_ends.data_out.as_fd(),
+        child_ends.control.as_fd(),
+        journal.file().as_fd(),
+    ];
+    fds.extend(launch.inherited.iter().map(|fd| fd.as_fd()));
     let pid = fork::run(&Plan {
         bond: Bond::Worker,
         program: &launch.program,
         args: &launch.args,
         env: &env,
         cwd: &launch.cwd,
-        fds: &[
-            null.as_fd(),
-            stdout_target.as_fd(),
-            stderr_target.as_fd(),
-            child_ends.data_in.as_fd(),
-            child_ends.data_out.as_fd(),
-            child_ends.control.as_fd(),
-            journal.file().as_fd(),
-        ],
+        fds: &fds,
     })?;
     drop((null, stdout_target, stderr_target, child_ends));
     let death = Death::watch(pid).inspect_err(|_| discard(pid))?;

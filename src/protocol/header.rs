@@ -27,6 +27,9 @@ pub const NESTED: u8 = 0b0001_0000;
 /// Request flag: the arguments hold function references.
 pub const FUNCTIONS: u8 = 0b0010_0000;
 
+/// Request, response, item and callback flag: the payload refers to shared memory.
+pub const SHARED: u8 = 0b0100_0000;
+
 /// The bit that is set in ids of callbacks and function references, and clear in those of calls.
 pub const CALLBACK_ID: u32 = 1 << 31;
 
@@ -107,8 +110,9 @@ impl Kind {
     /// The flag bits that this kind defines.
     fn known_flags(self) -> u8 {
         match self {
-            Self::Request => ARGUMENTS | EXTRAS | STREAM | NESTED | FUNCTIONS,
-            Self::Callback => STREAM,
+            Self::Request => ARGUMENTS | EXTRAS | STREAM | NESTED | FUNCTIONS | SHARED,
+            Self::Callback => STREAM | SHARED,
+            Self::Response | Self::Item => SHARED,
             _ => 0,
         }
     }

@@ -42,6 +42,9 @@ pub struct Hello {
     /// Milliseconds between the signs of life that it will give; 0 for none.
     #[serde(default)]
     pub heartbeat: u64,
+    /// Whether the worker reads and writes shared memory.
+    #[serde(default)]
+    pub shared: bool,
     /// What can be called; the index is the number on the wire.
     #[serde(default)]
     pub handlers: Vec<Handler>,

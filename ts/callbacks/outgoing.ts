@@ -2,6 +2,7 @@
 
 import { EncodeFailure, type Writer } from '../codec/index.js';
 import { fromCodec, type SynapseError } from '../errors/index.js';
+import type { SharedMemory } from '../shared-memory.js';
 import * as header from '../wire/header.js';
 import type { FunctionTable } from './functions.js';
 import type { AnswerKind, Asked } from './server.js';
@@ -22,10 +23,16 @@ export function writeAsked(writer: Writer, { worker, id }: Asked): void {
   writer.position = end;
 }
 
+/** What values may refer to. */
+export interface AnswerParts {
+  readonly functions: FunctionTable;
+  readonly memory: SharedMemory;
+}
+
 /** Appends an answer to a callback; tells why it cannot, if it cannot. */
 export function writeAnswer(
   writer: Writer,
-  functions: FunctionTable,
+  { functions, memory }: AnswerParts,
   asked: Asked,
   kind: AnswerKind,
   value: unknown,
@@ -33,14 +40,17 @@ export function writeAnswer(
   const before = writer.position;
   try {
     const start = beginAnswer(writer, asked);
+    if (kind !== 'error') memory.open(asked.worker, asked.id);
     writer.encode(value);
     // Only a call tells how long its functions are kept.
     if (functions.hasCollected) throw functions.refuse();
-    header.writeHeader(writer.buffer, start, writer.position, KINDS[kind], 0, 0, asked.id);
+    const flags = memory.close() ? header.SHARED : 0;
+    header.writeHeader(writer.buffer, start, writer.position, KINDS[kind], flags, 0, asked.id);
     return undefined;
   } catch (cause) {
     writer.position = before;
     functions.discard();
+    memory.withdraw();
     if (cause instanceof EncodeFailure) return fromCodec(cause);
     throw cause;
   }

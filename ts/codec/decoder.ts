@@ -1,9 +1,12 @@
 /** Decodes values from incoming bytes. The table of values is in docs/protocol.md. */
 
 import {
+  type BytesBorrower,
   EXTENSION_BIGINT,
   EXTENSION_NDARRAY,
   EXTENSION_SET,
+  EXTENSION_SHARED,
+  EXTENSION_SHARED_NDARRAY,
   EXTENSION_TIMESTAMP,
   type ExtensionDecoder,
 } from './extension.js';
@@ -41,6 +44,8 @@ export interface DecoderOptions {
   readonly depth?: number;
   /** Decodes extension types that the table of values does not name. */
   readonly extension?: ExtensionDecoder;
+  /** Finds large binary data that the other side has lent. Default none: there is none. */
+  readonly borrow?: BytesBorrower;
 }
 
 /**
@@ -57,12 +62,14 @@ export class Decoder {
   #borrow = false;
   readonly #depth: number;
   readonly #extension: ExtensionDecoder | undefined;
+  readonly #lent: BytesBorrower | undefined;
   readonly #table = new NameTable();
 
   /** @throws RangeError if the depth is no whole number from 1 to 2048 */
   constructor(options: DecoderOptions = {}) {
     this.#depth = checkedDepth(options.depth ?? DEFAULT_DEPTH);
     this.#extension = options.extension;
+    this.#lent = options.borrow;
   }
 
   /** The position after the value that was decoded last, in bytes. */
@@ -328,6 +335,12 @@ export class Decoder {
         return this.#within(at, end, () => this.#set(depth));
       case EXTENSION_NDARRAY:
         return this.#within(at, end, () => this.#ndarray());
+      case EXTENSION_SHARED:
+        if (this.#lent === undefined || size !== 8) return this.#foreign(type, typeAt, at, end);
+        return this.#within(at, end, () => this.#borrowed(this.#unsigned(4), this.#unsigned(4)));
+      case EXTENSION_SHARED_NDARRAY:
+        if (this.#lent === undefined) return this.#foreign(type, typeAt, at, end);
+        return this.#within(at, end, () => this.#ndarray(true));
       default:
         return this.#foreign(type, typeAt, at, end);
     }
@@ -363,9 +376,16 @@ export class Decoder {
     return set;
   }
 
-  #ndarray(): unknown {
+  /** Bytes that the other side has lent; nothing of what it says of them is believed here. */
+  #borrowed(block: number, length: number): Buffer | undefined {
+    return this.#lent?.(block, length);
+  }
+
+  #ndarray(lent = false): unknown {
     const start = this.#offset;
-    if (this.#arrayLength() !== 4) throw new DecodeFailure('ndarray that is no four values', start);
+    if (this.#arrayLength() !== (lent ? 5 : 4)) {
+      throw new DecodeFailure(`ndarray that is no ${lent ? 'five' : 'four'} values`, start);
+    }
     const dtype = this.#scalar();
     if (!isDtype(dtype)) {
       throw new DecodeFailure(`ndarray of unknown dtype ${JSON.stringify(dtype)}`, start);
@@ -375,30 +395,38 @@ export class Decoder {
     if (order !== 'C' && order !== 'F') {
       throw new DecodeFailure(`ndarray of unknown order ${JSON.stringify(order)}`, start);
     }
-    const size = this.#binLength();
-    const at = this.#skip(size);
+    const block = lent ? this.#lentNumber() : 0;
+    const size = lent ? this.#lentNumber() : this.#binLength();
+    const at = lent ? start : this.#skip(size);
     if (elementCount(shape) * LAYOUTS[dtype].size !== size) {
       const text = `ndarray of shape [${shape.join(', ')}] and dtype ${dtype} in ${size} bytes`;
       throw new DecodeFailure(text, at);
     }
-    return this.#typed(dtype, shape, order, at, size);
+    if (!lent) return this.#typed(dtype, shape, order, at, size);
+    const bytes = this.#borrowed(block, size);
+    return bytes && shaped(dtype, shape, order, bytes.buffer, bytes.byteOffset, size);
+  }
+
+  /** A block of lent memory, or the bytes of what is there. */
+  #lentNumber(): number {
+    const at = this.#offset;
+    const number = this.#scalar();
+    if (!Number.isSafeInteger(number) || (number as number) < 0 || (number as number) >= TWO_32) {
+      throw new DecodeFailure('ndarray without bytes', at);
+    }
+    return number as number;
   }
 
   #typed(dtype: Dtype, shape: readonly number[], order: MemoryOrder, at: number, size: number) {
     const layout = LAYOUTS[dtype];
-    const items = (size / layout.size) * layout.items;
-    const width = layout.size / layout.items;
     const bytes = this.#bytes;
     const position = bytes.byteOffset + at;
-    let data: TypedArray;
-    if (this.#borrow && size >= BORROWED_BYTES && position % width === 0) {
-      data = layout.view(bytes.buffer, position, items);
-    } else {
-      const copy = new Uint8Array(size);
-      bytes.copy(copy, 0, at, at + size);
-      data = layout.view(copy.buffer, 0, items);
+    if (this.#borrow && size >= BORROWED_BYTES && position % (layout.size / layout.items) === 0) {
+      return shaped(dtype, shape, order, bytes.buffer, position, size);
     }
-    return shape.length === 1 && layout.native ? data : new NdArray(data, shape, { order, dtype });
+    const copy = new Uint8Array(size);
+    bytes.copy(copy, 0, at, at + size);
+    return shaped(dtype, shape, order, copy.buffer, 0, size);
   }
 
   /** The extents of an array; there are at most as many as numpy allows. */
@@ -463,6 +491,20 @@ export class Decoder {
   #truncated(at: number): DecodeFailure {
     return new DecodeFailure('the bytes end within a value', at);
   }
+}
+
+/** The array over `size` bytes of memory that begin at an aligned position. */
+function shaped(
+  dtype: Dtype,
+  shape: readonly number[],
+  order: MemoryOrder,
+  buffer: ArrayBufferLike,
+  position: number,
+  size: number,
+): TypedArray | NdArray {
+  const layout = LAYOUTS[dtype];
+  const data = layout.view(buffer, position, (size / layout.size) * layout.items);
+  return shape.length === 1 && layout.native ? data : new NdArray(data, shape, { order, dtype });
 }
 
 function define(object: object, name: string, value: unknown): void {

@@ -8,6 +8,18 @@ export const EXTENSION_SET = 1;
 export const EXTENSION_BIGINT = 2;
 /** `[dtype, shape, order, bytes]`: typed arrays and `NdArray`. */
 export const EXTENSION_NDARRAY = 3;
+/** `[block, length]` as two integers of 32 bits: bytes in shared memory. */
+export const EXTENSION_SHARED = 8;
+/** `[dtype, shape, order, block, length]`: a typed array or `NdArray` whose bytes are there. */
+export const EXTENSION_SHARED_NDARRAY = 9;
+
+/**
+ * Puts bytes where the other side finds them; answers the block, 0 if they have to go inline.
+ */
+export type BytesLender = (bytes: Uint8Array) => number;
+
+/** Finds the bytes that the other side has put there; `undefined` if nobody wants them. */
+export type BytesBorrower = (block: number, length: number) => Buffer | undefined;
 
 /** What an extension hook makes of a value: the type's number (−128 … 127) and the payload. */
 export interface ExtensionValue {

@@ -1,7 +1,13 @@
 /** The value codec: what crosses to Python and back, as MessagePack. */
 
 export { Decoder, type DecoderOptions } from './decoder.js';
-export type { ExtensionDecoder, ExtensionEncoder, ExtensionValue } from './extension.js';
+export type {
+  BytesBorrower,
+  BytesLender,
+  ExtensionDecoder,
+  ExtensionEncoder,
+  ExtensionValue,
+} from './extension.js';
 export { DecodeFailure, EncodeFailure } from './failures.js';
 export {
   type Dtype,

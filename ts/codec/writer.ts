@@ -2,9 +2,12 @@
 
 import { classify, errorContent, isOpen, replacement, unbox } from './classify.js';
 import {
+  type BytesLender,
   EXTENSION_BIGINT,
   EXTENSION_NDARRAY,
   EXTENSION_SET,
+  EXTENSION_SHARED,
+  EXTENSION_SHARED_NDARRAY,
   EXTENSION_TIMESTAMP,
   type ExtensionEncoder,
   type ExtensionValue,
@@ -29,6 +32,12 @@ const SHORT_TEXT = 31;
 const LONG_TEXT = 64 * 1024;
 const TWO_32 = 0x1_0000_0000;
 
+/** Bytes from which binary data is offered to the lender. */
+export const LENT_BYTES = 256 * 1024;
+
+/** By how many bytes a reference to lent data is longer than the head of what is inline. */
+const LENT_HEAD = 5;
+
 /** Bytes of the longest header of an extension. */
 const EXTENSION_HEADER = 6;
 /** First type bytes of those with the size after them; array and map have none with one byte. */
@@ -45,6 +54,8 @@ export interface WriterOptions {
   readonly bytes?: number;
   /** Encodes what the table of values has no place for. */
   readonly extension?: ExtensionEncoder;
+  /** Takes large binary data out of the value. Default none: all of it goes inline. */
+  readonly lend?: BytesLender;
 }
 
 /**
@@ -64,18 +75,24 @@ export class Writer {
   /** The size that the buffer may grow to while the current value is encoded. */
   #ceiling = Number.MAX_SAFE_INTEGER;
   #busy = false;
+  /** Bytes of the current value that were lent; they count as if they were there. */
+  #lent = 0;
+  /** Whether arrays of numbers may be lent: Python may write to those. */
+  #lendsArrays = true;
   /** Whether someone gave every object enumerable properties, which `for in` would list. */
   #polluted = false;
   readonly #keys = new KeyBook();
   readonly #depth: number;
   readonly #bytes: number;
   readonly #extension: ExtensionEncoder | undefined;
+  readonly #lend: BytesLender | undefined;
 
   /** @throws RangeError if the depth is no whole number from 1 to 2048 */
   constructor(options: WriterOptions = {}) {
     this.#depth = checkedDepth(options.depth ?? DEFAULT_DEPTH);
     this.#bytes = options.bytes ?? DEFAULT_BYTES;
     this.#extension = options.extension;
+    this.#lend = options.lend;
     this.buffer = Buffer.allocUnsafeSlow(INITIAL_SIZE);
     this.#view = new DataView(this.buffer.buffer);
     this.#end = INITIAL_SIZE - MARGIN;
@@ -103,19 +120,22 @@ export class Writer {
   /**
    * Appends a value at `position`.
    *
+   * @param keepsArrays whether arrays of numbers have to be the same when Python has had them
    * @throws EncodeFailure `ENCODE` with the path of what cannot cross; `FRAME_TOO_LARGE` if the value
    * takes more bytes than the limit
    */
-  encode(value: unknown): void {
+  encode(value: unknown, keepsArrays = false): void {
     if (this.#busy)
       throw new EncodeFailure('a value cannot encode itself with the same writer', '$');
     const start = this.position;
     this.#ceiling = start + this.#bytes + SLACK;
     this.#busy = true;
+    this.#lent = 0;
+    this.#lendsArrays = !keepsArrays;
     this.#polluted = hasEnumerable(Object.prototype);
     try {
       const end = this.#value(value, start, 0);
-      if (end - start > this.#bytes) throw this.#tooLarge();
+      if (end - start + this.#lent > this.#bytes) throw this.#tooLarge();
       this.position = end;
     } catch (cause) {
       throw diagnose(value, cause, this.#depth, this.#extension);
@@ -285,10 +305,30 @@ export class Writer {
 
   #bin(value: Uint8Array, at: number): number {
     const size = value.length;
+    if (size >= LENT_BYTES) {
+      const block = this.#offer(value);
+      if (block > 0) {
+        const start = writeExtensionHeader(this.buffer, at, EXTENSION_SHARED, 8);
+        this.#view.setUint32(start, block);
+        this.#view.setUint32(start + 4, size);
+        return start + 8;
+      }
+    }
     this.#ensure(at, size + 5);
     const start = this.#header(0, 0, BIN, size, at);
     this.buffer.set(value, start);
     return start + size;
+  }
+
+  /** Offers large data to the lender; answers the block, or 0. */
+  #offer(bytes: Uint8Array): number {
+    if (this.#lend === undefined) return 0;
+    const size = bytes.length;
+    if (this.#lent + size > this.#bytes) throw this.#tooLarge();
+    const block = this.#lend(bytes);
+    // What is written in its place takes as much as the head of a binary value, or a little more.
+    if (block > 0) this.#lent += size - LENT_HEAD;
+    return block;
   }
 
   #array(value: readonly unknown[], at: number, depth: number): number {
@@ -448,13 +488,23 @@ export class Writer {
     if (!isFilled(value)) throw new Refusal();
     const { data, shape, order, dtype } = value;
     const size = data.byteLength;
-    this.#ensure(at, size + MARGIN + shape.length * 9);
+    const block = size >= LENT_BYTES && this.#lendsArrays ? this.#offer(asBytes(data)) : 0;
+    this.#ensure(at, (block > 0 ? 0 : size) + MARGIN + shape.length * 9);
     // What precedes the data is written behind the longest header, measured, and moved to its place.
     const start = at + EXTENSION_HEADER;
-    let to = this.#text(dtype, this.#header(0x90, 0x10, ARRAY, 4, start));
+    const parts = block > 0 ? 5 : 4;
+    let to = this.#text(dtype, this.#header(0x90, 0x10, ARRAY, parts, start));
     to = this.#header(0x90, 0x10, ARRAY, shape.length, to);
     for (const extent of shape) to = this.#number(extent, to);
-    to = this.#header(0, 0, BIN, size, this.#text(order, to));
+    to = this.#text(order, to);
+    if (block > 0) {
+      to = this.#number(size, this.#number(block, to));
+      const type = EXTENSION_SHARED_NDARRAY;
+      const begin = writeExtensionHeader(this.buffer, at, type, to - start);
+      this.buffer.copyWithin(begin, start, to);
+      return begin + to - start;
+    }
+    to = this.#header(0, 0, BIN, size, to);
     const begin = writeExtensionHeader(this.buffer, at, EXTENSION_NDARRAY, to - start + size);
     this.buffer.copyWithin(begin, start, to);
     to += begin - start;

@@ -7,12 +7,21 @@ const SMALLEST_FRAME = 4096;
 /** What the length field of a frame can say. */
 const LARGEST_FRAME = 0xffff_ffff;
 
+/** Bytes of shared memory that are kept for the next large value unless told otherwise. */
+const IDLE_MEMORY = 128 * 1024 * 1024;
+
 /** Bounds on messages, on processes and on calls. */
 export interface LimitsOption {
   /** The largest message in either direction, in bytes; default 256 MiB, at most 4 GiB − 1. */
   readonly frame?: number | undefined;
   /** The deepest nesting of a value, from 1 to 2048; default 512. */
   readonly depth?: number | undefined;
+  /**
+   * Shared memory that each side keeps for its next large value once one is done with, in bytes, from
+   * 0 on; default 128 MiB. What is not used for 5 s is given back all the same. 0 turns shared memory
+   * off: large values take the pipe.
+   */
+  readonly sharedMemory?: number | undefined;
   /** Memory of one worker, in bytes; default none. */
   readonly memory?: number | undefined;
   /** Processor time of one worker, in seconds; default none. */
@@ -27,6 +36,7 @@ export interface LimitsOption {
 export interface Limits {
   readonly frame: number;
   readonly depth: number;
+  readonly sharedMemory: number;
   readonly memory: number | null;
   readonly cpu: number | null;
   readonly files: number | null;
@@ -35,13 +45,20 @@ export interface Limits {
 
 /** @throws unless each is a number in its range */
 export function normalizeLimits(value: unknown = {}): Limits {
-  const names = ['frame', 'depth', 'memory', 'cpu', 'files', 'callTimeout'];
-  const { frame, depth, memory, cpu, files, callTimeout } = knownNames('limits', value, names);
+  const names = ['frame', 'depth', 'sharedMemory', 'memory', 'cpu', 'files', 'callTimeout'];
+  const given = knownNames('limits', value, names);
+  const { frame, depth, sharedMemory, memory, cpu, files, callTimeout } = given;
   const count = (name: string, limit: unknown): number | null =>
     limit === undefined ? null : integer(name, limit, 1, Number.MAX_SAFE_INTEGER);
   return {
     frame: integer('limits.frame', frame ?? DEFAULT_BYTES, SMALLEST_FRAME, LARGEST_FRAME),
     depth: integer('limits.depth', depth ?? DEFAULT_DEPTH, 1, MAXIMUM_DEPTH),
+    sharedMemory: integer(
+      'limits.sharedMemory',
+      sharedMemory ?? IDLE_MEMORY,
+      0,
+      Number.MAX_SAFE_INTEGER,
+    ),
     memory: count('limits.memory', memory),
     cpu: cpu === undefined ? null : number('limits.cpu', cpu, 0.001, 1e12),
     files: count('limits.files', files),

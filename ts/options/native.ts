@@ -49,6 +49,8 @@ export interface NativeConfig {
   /** In bytes. */
   readonly frameLimit: number;
   readonly depthLimit: number;
+  /** Bytes of shared memory that either side may keep idle; 0 for no shared memory. */
+  readonly sharedMemory: number;
   readonly callTimeoutMs: number | null;
   readonly startTimeoutMs: number | null;
   readonly graceMs: number;

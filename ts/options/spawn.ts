@@ -185,6 +185,7 @@ export function normalizeSpawnOptions(
     heartbeat: all.heartbeat,
     frameLimit: all.limits.frame,
     depthLimit: all.limits.depth,
+    sharedMemory: all.limits.sharedMemory,
     callTimeoutMs: all.limits.callTimeoutMs,
     startTimeoutMs: all.startTimeout,
     graceMs: all.graceMs,

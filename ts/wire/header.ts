@@ -58,8 +58,16 @@ export const NESTED = 16;
 /** Request flag: the arguments hold functions. */
 export const FUNCTIONS = 32;
 
+/** Flag of a request or of an answer: the payload refers to shared memory. */
+export const SHARED = 64;
+
 /** The handler number that means "the default handler". */
 export const DEFAULT_HANDLER = 0xffff;
+
+/** Whether the frame whose payload begins at `start` refers to shared memory. */
+export function isShared(bytes: Buffer, start: number): boolean {
+  return ((bytes[start - 7] as number) & SHARED) !== 0;
+}
 
 /** Fills in the header of the frame that lies between `start` and `end`. */
 export function writeHeader(

@@ -46,6 +46,9 @@ export const CANCEL = 8;
 /** Kind: Python does not need a function any more. The id is the function's. */
 export const RELEASE = 9;
 
+/** Kind: nobody wants the answer, but it refers to shared memory, which is to be let go. */
+export const UNWANTED = 10;
+
 /** Calls that one native call settles at most. */
 const CAPACITY = 1024;
 

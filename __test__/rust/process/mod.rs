@@ -75,6 +75,7 @@ fn launch(name: &str, args: &[&str]) -> Launch {
     let mut all: Vec<OsString> = vec!["-S".into(), script(name).into()];
     all.extend(args.iter().map(Into::into));
     Launch {
+        inherited: Vec::new(),
         owner: OwnerId::new(),
         program: interpreter().to_owned(),
         args: all,

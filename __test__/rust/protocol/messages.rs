@@ -76,6 +76,7 @@ fn hellos() -> impl Strategy<Value = Hello> {
             executable: format!("/{python}"),
             python,
             sdk: "2.0.0".to_owned(),
+            shared: pid % 2 == 0,
             default,
             heartbeat: u64::from(pid),
             handlers,

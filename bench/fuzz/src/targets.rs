@@ -207,8 +207,9 @@ impl Run {
                 | SettledKind::End => {
                     assert!(self.settled.insert(id), "{id} settled twice");
                 }
-                // About callbacks, whose ids are the worker's.
-                SettledKind::Callback
+                // About what nobody waits for, and about callbacks, whose ids are the worker's.
+                SettledKind::Unwanted
+                | SettledKind::Callback
                 | SettledKind::Grant
                 | SettledKind::Cancel
                 | SettledKind::Release => {}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from synapse._protocol import fallback
 from synapse._protocol.errors import EncodeError
-from synapse._protocol.values import ARRAY, ARROW, Extension, reduce, revive
+from synapse._protocol.values import ARRAY, ARROW, SHARED_ARRAY, Extension, reduce, revive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 #: A payload of this many bytes is reason enough to load the codec in C.
@@ -71,7 +72,7 @@ class Codec:
         unpack_options = ormsgpack.OPT_NON_STR_KEYS
 
         def default(value: Any) -> Any:
-            plain = reduce(value, pack_part)
+            plain = value if type(value) is Extension else reduce(value, pack_part)
             if type(plain) is not Extension:
                 return plain
             if plain.code >= 0:
@@ -85,7 +86,7 @@ class Codec:
 
         def ext_hook(code: int, data: bytes) -> Any:
             # Arrays are a handful of values, whatever their size: strictness costs nothing.
-            strict = code in (ARRAY, ARROW)
+            strict = code in (ARRAY, ARROW, SHARED_ARRAY)
             return revive(code, data, fallback.unpack if strict else unpack_part)
 
         def unpack_part(data: bytes) -> Any:
@@ -119,6 +120,24 @@ def encode(value: Any) -> bytes:
         from synapse._protocol.graceful import pack_gracefully
 
         return pack_gracefully(value)
+
+
+def decode_with(data: bytes, revivers: Mapping[int, Callable[[bytes, Any], Any]]) -> Any:
+    """The same as `decode`, with other rules for some extension types where the codec allows it.
+
+    The codec in plain Python, which has the last word, knows the usual ones only.
+    """
+    if not codec.native:
+        return fallback.unpack(data)
+
+    def ext_hook(code: int, part: bytes) -> Any:
+        known = revivers.get(code)
+        return codec.ext_hook(code, part) if known is None else known(part, fallback.unpack)
+
+    try:
+        return codec.unpack(data, ext_hook=ext_hook, option=codec.unpack_options)
+    except Exception:
+        return fallback.unpack(data)
 
 
 def decode(data: bytes | memoryview) -> Any:

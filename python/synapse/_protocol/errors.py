@@ -32,6 +32,10 @@ class EncodeError(ValueError):
         return self
 
 
+class FrameTooLarge(EncodeError):
+    """A value that is larger than a message may be."""
+
+
 class ValidationError(ValueError):
     """Arguments that do not fit the handler.
 

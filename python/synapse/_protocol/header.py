@@ -54,6 +54,9 @@ NESTED = 16
 #: Flag of a request: the arguments hold function references.
 FUNCTIONS = 32
 
+#: Flag of a request, an answer or a callback: the payload refers to shared memory.
+SHARED = 64
+
 #: Set in the ids of callbacks and function references, clear in those of calls.
 CALLBACK_ID = 1 << 31
 

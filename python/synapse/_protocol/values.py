@@ -29,6 +29,8 @@ ARRAY = 3
 ARROW = 4
 FUNCTION = 5
 INPUT = 6
+SHARED_BYTES = 8
+SHARED_ARRAY = 9
 
 #: `array.array` typecodes by numpy's names, and what numpy calls theirs.
 _TYPECODES = {
@@ -147,16 +149,25 @@ def _reduce_array(value: Any, pack: Pack) -> Extension:
     return Extension(ARRAY, pack([dtype, [len(value)], "C", value.tobytes()]))
 
 
-def _reduce_ndarray(value: Any, pack: Pack) -> Extension:
-    dtype = value.dtype
+def array_layout(value: Any) -> tuple[str, str]:
+    """The dtype of a numpy array as the wire names it, and the order in which it is sent.
+
+    Raises:
+        EncodeError: it cannot cross.
+
+    """
+    dtype, flags = value.dtype, value.flags
     if dtype.kind not in _NUMPY_KINDS or dtype.itemsize > 16 or dtype.str[1:] == "f16":
         raise EncodeError(f"a numpy array of dtype {dtype} has no counterpart in Node")
-    if dtype.str[0] == ">":
-        value = value.astype(dtype.newbyteorder("<"))
-    flags = value.flags
-    order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
-    data = value.data if flags.c_contiguous and value.size else value.tobytes(order)
-    return Extension(ARRAY, pack([dtype.str[1:], list(value.shape), order, data]))
+    return dtype.str[1:], "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+
+
+def _reduce_ndarray(value: Any, pack: Pack) -> Extension:
+    dtype, order = array_layout(value)
+    if value.dtype.str[0] == ">":
+        value = value.astype("<" + dtype)
+    data = value.data if value.flags.c_contiguous and value.size else value.tobytes(order)
+    return Extension(ARRAY, pack([dtype, list(value.shape), order, data]))
 
 
 def _refuse_lazy(_value: Any, _pack: Pack) -> Any:
@@ -360,18 +371,46 @@ def _revive_timestamp(data: bytes, _unpack: Unpack) -> Any:
 
 
 def _revive_array(data: bytes, unpack: Unpack) -> Any:
-    parts = unpack(data)
-    if not isinstance(parts, list) or len(parts) != 4:
-        raise ValueRefused("the payload of an array is not [dtype, shape, order, bytes]")
-    dtype, shape, order, content = parts
+    return shaped_array(*array_parts(unpack(data), 4), borrowed=False)
+
+
+def array_parts(parts: Any, count: int) -> list[Any]:
+    """Checks the parts of an array but for its bytes: dtype, shape, order, and what follows.
+
+    Raises:
+        ValueRefused: they are no array's.
+
+    """
     if (
-        not isinstance(dtype, str)
-        or not isinstance(shape, list)
-        or order not in ("C", "F")
-        or not isinstance(content, (bytes, memoryview))
-        or not all(type(extent) is int and extent >= 0 for extent in shape)
-        or dtype[:1] not in _NUMPY_KINDS
+        not isinstance(parts, list)
+        or len(parts) != count
+        or not isinstance(parts[0], str)
+        or not isinstance(parts[1], list)
+        or parts[2] not in ("C", "F")
+        or not all(type(extent) is int and extent >= 0 for extent in parts[1])
+        or parts[0][:1] not in _NUMPY_KINDS
     ):
+        raise ValueRefused("the payload of an array is not [dtype, shape, order, bytes]")
+    return parts
+
+
+def shaped_array(
+    dtype: str, shape: list[int], order: Any, content: Content, *, borrowed: bool
+) -> Any:
+    """The array of these bytes.
+
+    Args:
+        dtype: the type of its elements.
+        shape: its extents.
+        order: `C` or `F`.
+        content: the bytes.
+        borrowed: whether the array may be a view of them, to which it can be written.
+
+    Raises:
+        ValueRefused: Python has no such value.
+
+    """
+    if not isinstance(content, (bytes, memoryview)):
         raise ValueRefused("the payload of an array is not [dtype, shape, order, bytes]")
     count = 1
     for extent in shape:
@@ -383,11 +422,11 @@ def _revive_array(data: bytes, unpack: Unpack) -> Any:
     except ImportError:
         return _revive_without_numpy(dtype, shape, order, content)
     try:
-        # A copy, for what numpy makes of bytes cannot be written to.
-        flat = numpy.frombuffer(content, numpy.dtype("<" + dtype)).copy()
+        flat = numpy.frombuffer(content, numpy.dtype("<" + dtype))
     except TypeError:
         raise ValueRefused(f"dtype {dtype} is unknown to numpy") from None
-    return flat.reshape(shape, order=order)
+    # A copy, for what numpy makes of bytes cannot be written to.
+    return (flat if borrowed else flat.copy()).reshape(shape, order=order)
 
 
 def _revive_without_numpy(dtype: str, shape: list[int], order: str, content: Content) -> Any:

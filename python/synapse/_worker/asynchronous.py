@@ -110,7 +110,7 @@ class Asynchronous:
                 self._accept(word, call, payload)
             elif call & CALLBACK_ID:
                 if self._worker.callbacks is not None:
-                    self._worker.callbacks.deliver(kind, call, payload)
+                    self._worker.callbacks.deliver(word, call, payload)
             elif kind == CREDIT:
                 self._grant(call, self._calls.credit(payload))
             else:

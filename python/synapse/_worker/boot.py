@@ -24,6 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from synapse._worker.memory import Memory
+
 
 def boot(text: str, package: str) -> None:
     """Runs the worker that the configuration describes, until it ends.
@@ -51,6 +53,7 @@ def boot(text: str, package: str) -> None:
     interrupter = Interrupter(worker, watchdog)
     streams = Streams(worker, watchdog, interrupter)
     connect(worker, watchdog)
+    worker.load_memory = lambda: _load_memory(worker, watchdog)
     os.register_at_fork(after_in_child=lambda: _after_fork(worker, streams))
     sys.path.remove(package)
     sys.path[:] = [*_first_directories(config), *sys.path, package]
@@ -76,9 +79,25 @@ def _first_directories(config: Config) -> list[str]:
     return [first, *config.python_path]
 
 
+def _load_memory(worker: Worker, watchdog: Watchdog) -> Memory | None:
+    """Maps the memory that is shared with the host, if there is any."""
+    config = worker.config.memory
+    if worker.memory is None and config is not None and not worker.forked:
+        from synapse._worker.memory import Memory
+
+        try:
+            worker.memory = Memory(config, watchdog)
+        except OSError:
+            # No room in the address space: what this worker sends takes the pipe.
+            worker.config.memory = None
+    return worker.memory
+
+
 def _after_fork(worker: Worker, streams: Streams) -> None:
     """In a forked child: the channels stay the parent's, and close when the parent ends."""
     worker.forked = True
+    if worker.memory is not None:
+        worker.memory.forked = True
     worker.data.after_fork()
     streams.after_fork()
     for descriptor in worker.config.channels:

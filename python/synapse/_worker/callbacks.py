@@ -24,6 +24,7 @@ from synapse._protocol.header import (
     ITEM,
     RELEASE,
     RESPONSE,
+    SHARED,
     STREAM,
     frame,
     word,
@@ -137,7 +138,7 @@ class Callbacks(Backend, Owner):
         if parent:
             message["call"] = parent
         message["credit"] = AHEAD
-        payload = encode(message)
+        payload, flags = worker.lending.encode(message)
         with self._lock:
             while True:
                 self._last = self._last % (CALLBACK_ID - 1) + 1
@@ -146,7 +147,8 @@ class Callbacks(Backend, Owner):
                     break
             answer = Answer(identity, name, parent)
             self._open[identity] = ref(answer)
-        self._waiting.emit(HEADER.pack(len(payload) + COUNTED, _ASK, identity) + payload)
+        ask = _ASK | flags << 8
+        self._waiting.emit(HEADER.pack(len(payload) + COUNTED, ask, identity) + payload)
         # Whoever cancels or closes looks for what is open: what is added meanwhile looks itself.
         if parent and worker.is_cancelled(parent):
             self._cancel(answer, "the call was cancelled")
@@ -196,15 +198,20 @@ class Callbacks(Backend, Owner):
 
     # ------------------------------------------------------------------------------ for the worker
 
-    def deliver(self, kind: int, identity: int, payload: bytes) -> None:
+    def deliver(self, answer_word: int, identity: int, payload: bytes) -> None:
         """An answer has come, or a part of one."""
+        kind, shared = answer_word & 0xFF, bool(answer_word >> 8 & SHARED)
         if kind not in _ANSWERS:
             protocol_error(f"a frame of kind {kind:#04x} for a callback")
         known = self._open.get(identity) if kind == ITEM else self._open.pop(identity, None)
         if known is None:
+            if shared:
+                self._discard(payload)
             return
         answer = known()
         if answer is None:
+            if shared:
+                self._discard(payload)
             self._open.pop(identity, None)
             if kind == ITEM:
                 self._waiting.emit(frame(CANCEL, identity))
@@ -213,11 +220,23 @@ class Callbacks(Backend, Owner):
             answer.streamed = True
             answer.settle()
         else:
-            self._accept(answer, kind, payload)
+            self._accept(answer, kind, payload, shared=shared)
 
-    def _accept(self, answer: Answer, kind: int, payload: bytes) -> None:
+    def _decode(self, payload: bytes, *, shared: bool) -> Any:
+        memory = self._worker.load_memory() if shared else None
+        return decode(payload) if memory is None else memory.decode(payload)
+
+    def _discard(self, payload: bytes) -> None:
+        """Lets go of the memory in an answer that nobody wants."""
         try:
-            value = decode(payload)
+            self._decode(payload, shared=True)
+        except Exception:  # noqa: S110
+            # What else is wrong with it is nobody's business any more.
+            pass
+
+    def _accept(self, answer: Answer, kind: int, payload: bytes, *, shared: bool) -> None:
+        try:
+            value = self._decode(payload, shared=shared)
         except Malformed as error:
             protocol_error(f"an answer that cannot be decoded: {error}")
         except Exception as error:

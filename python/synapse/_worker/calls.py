@@ -7,8 +7,8 @@ from time import monotonic
 from synapse._cancelled import Cancelled
 from synapse._context import Context
 from synapse._protocol import fallback
-from synapse._protocol.codec import decode, encode
-from synapse._protocol.errors import Malformed
+from synapse._protocol.codec import codec, decode, encode
+from synapse._protocol.errors import FrameTooLarge, Malformed, ValueRefused
 from synapse._protocol.header import (
     BOTH,
     COUNTED,
@@ -26,12 +26,15 @@ from synapse._protocol.header import (
     REQUEST,
     RESPONSE,
     SESSION,
+    SHARED,
     STREAM,
     frame,
     word,
 )
 from synapse._registry import ASYNC_GENERATOR, FUNCTION, GENERATOR, Handler
-from synapse._worker.large import binary_response
+from synapse._signature import views_of
+from synapse._worker.large import BIN32_HEAD, binary_response
+from synapse._worker.lending import LENT_BYTES
 from synapse._worker.state import Worker
 from synapse._worker.watcher import protocol_error
 
@@ -39,6 +42,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from synapse._views import Views
 
 #: A binary result of this size is not copied.
 LARGE_RESULT = 64 * 1024
@@ -50,7 +55,7 @@ _LATE = frozenset((RESPONSE, ERROR, ITEM, END, SESSION, CREDIT))
 _KIND_AT = 4
 
 _FORM = 3
-_KNOWN_FLAGS = _FORM | EXTRAS | STREAM | NESTED | FUNCTIONS
+_KNOWN_FLAGS = _FORM | EXTRAS | STREAM | NESTED | FUNCTIONS | SHARED
 
 
 class Request:
@@ -97,12 +102,17 @@ class Calls:
         worker.registry.on_unregister.append(self._forget)
         #: By word: plain functions that get one argument, and those that get an array of them.
         self.single: dict[int, Callable[[Any], Any]] = {}
+        #: The handlers, by number, that get memoryviews.
+        self._views: dict[int, Views] = {}
+        for number, handler in enumerate(self.handlers):
+            if handler is not None and (views := views_of(handler)):
+                self._views[number] = views
         self.spread: dict[int, Callable[..., Any]] = {}
 
     def index(self, function_of: Callable[[Handler], Callable[..., Any]]) -> None:
         """Fills `single` and `spread` with what the hot loop may call without further thought."""
         for number, handler in enumerate(self.handlers):
-            if handler is not None and handler.kind == FUNCTION:
+            if handler is not None and handler.kind == FUNCTION and number not in self._views:
                 function = function_of(handler)
                 self.single[word(REQUEST, ONE, number)] = function
                 self.spread[word(REQUEST, POSITIONAL, number)] = function
@@ -131,8 +141,8 @@ class Calls:
             if flags & EXTRAS:
                 extras, at = fallback.unpack_from(payload, 0)
                 payload = payload[at:]
-            # The codec in C may refuse what the other takes: a function is decoded once only.
-            given = fallback.unpack(payload) if flags & FUNCTIONS else decode(payload)
+            views = self._views.get(number)
+            given = self._decode(flags, payload, views=views is not None)
         except Malformed as error:
             protocol_error(f"a request that cannot be decoded: {error}")
         except Exception as error:
@@ -148,9 +158,24 @@ class Calls:
             args, kwargs = given
         if type(args) not in (list, tuple) or type(kwargs) is not dict or type(extras) is not dict:
             protocol_error(f"a request whose arguments are not of form {form}")
+        if views is not None:
+            args, kwargs = views.apply(args, kwargs)
         context = Context(call, extras, monotonic(), self._worker)
         stream, nested = bool(flags & STREAM), bool(flags & NESTED)
         return Request(call, handler, args, kwargs, context, stream=stream, nested=nested)
+
+    def _decode(self, flags: int, payload: bytes, *, views: bool = False) -> Any:
+        """Decodes the arguments of a request."""
+        if not flags & SHARED:
+            # The codec in C may refuse what the other takes: a function is decoded once only.
+            return fallback.unpack(payload) if flags & FUNCTIONS else decode(payload)
+        memory = self._worker.load_memory()
+        if memory is None:
+            raise ValueRefused("the worker could not map the memory that the host shares")
+        if flags & FUNCTIONS:
+            return memory.decode_once(payload)
+        codec.load()
+        return memory.decode(payload, views=views)
 
     def refuse(self, request_word: int, call: int, payload: bytes) -> bytes:
         """The error frame for a request that was cancelled before it was read."""
@@ -158,14 +183,15 @@ class Calls:
         return self.cancelled(call)
 
     def _discard(self, flags: int, payload: bytes) -> None:
-        """Releases the functions in a request that is not run."""
-        if not flags & FUNCTIONS:
+        """Releases the functions and the memory in a request that is not run."""
+        if not flags & (FUNCTIONS | SHARED):
             return
-        self._worker.load_callbacks()
+        if flags & FUNCTIONS:
+            self._worker.load_callbacks()
         try:
             at = fallback.unpack_from(payload, 0)[1] if flags & EXTRAS else 0
             # They are released by being dropped.
-            fallback.unpack(payload[at:])
+            self._decode(flags, payload[at:])
         except Exception:  # noqa: S110
             # What else is wrong with it is nobody's business any more.
             pass
@@ -194,13 +220,57 @@ class Calls:
 
     def success(self, call: int, result: Any) -> tuple[Any, ...]:
         """A response, or the error frame that says why the result cannot cross."""
-        if type(result) is bytes and len(result) >= LARGE_RESULT:
-            return binary_response(call, result)
         try:
-            payload = encode(result)
+            if type(result) is bytes and len(result) >= LARGE_RESULT:
+                return self._binary(call, result)
+            return self._pieces(RESPONSE, call, *self._worker.lending.encode(result))
         except Exception as error:
             return (self.failure(call, error),)
-        return (HEADER.pack(len(payload) + COUNTED, RESPONSE, call), payload)
+
+    def large_success(
+        self, request_word: int, call: int, result: Any, payload: bytes
+    ) -> tuple[Any, ...]:
+        """The same for a result that has been encoded already and turned out to be large."""
+        try:
+            payload, flags = self._worker.lending.encode_again(result, payload)
+            if flags:
+                # The next ones are looked at before they are encoded.
+                self.single.pop(request_word, None)
+                self.spread.pop(request_word, None)
+            return self._pieces(RESPONSE, call, payload, flags)
+        except Exception as error:
+            return (self.failure(call, error),)
+
+    def _binary(self, call: int, result: bytes) -> tuple[Any, ...]:
+        """The response that is one large binary value."""
+        if len(result) >= LENT_BYTES:
+            payload = self._worker.lending.encode_lent(result)
+            if payload is not None:
+                return self._pieces(RESPONSE, call, payload, SHARED)
+        self._check_size(len(result) + BIN32_HEAD + COUNTED)
+        return binary_response(call, result)
+
+    def _check_size(self, length: int) -> None:
+        """Refuses a frame that the host would not take.
+
+        Raises:
+            FrameTooLarge: it is larger than the limit.
+
+        """
+        limit = self._worker.config.frame
+        if length > limit:
+            raise FrameTooLarge(f"the value takes more than the {limit} bytes of limits.frame")
+
+    def _pieces(self, kind: int, call: int, payload: bytes, flags: int) -> tuple[bytes, bytes]:
+        """A frame, in two pieces.
+
+        Raises:
+            FrameTooLarge: the host would not take it.
+
+        """
+        length = len(payload) + COUNTED
+        self._check_size(length)
+        return HEADER.pack(length, word(kind, flags), call), payload
 
     def answer(self, request: Request, result: Any) -> tuple[Any, ...]:
         """What a call that has returned sends: what it changed in its session, then its result.
@@ -242,7 +312,13 @@ class Calls:
             EncodeError: it cannot cross.
 
         """
-        return frame(ITEM, call, encode(value))
+        lending = self._worker.lending
+        if lending.looks_first:
+            return b"".join(self._pieces(ITEM, call, *lending.encode(value)))
+        payload = encode(value)
+        if len(payload) < LENT_BYTES:
+            return frame(ITEM, call, payload)
+        return b"".join(self._pieces(ITEM, call, *lending.encode_again(value, payload)))
 
     def end(self, call: int) -> bytes:
         """The end of a stream."""

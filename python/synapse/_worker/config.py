@@ -10,6 +10,19 @@ if TYPE_CHECKING:
 DEFAULT_FRAME = 256 * 1024 * 1024
 
 
+class MemoryConfig:
+    """Where the memory is that host and worker share."""
+
+    __slots__ = ("host", "idle", "own")
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        #: Descriptors of the file in which the host lends, and of the one for this worker to lend.
+        self.host: int = fields["host"]
+        self.own: int = fields["own"]
+        #: Bytes that are kept for the next value once one is done with.
+        self.idle: int = fields.get("idle") or 0
+
+
 class Config:
     """The fields of the host's JSON object; what is absent has the default named here."""
 
@@ -26,6 +39,7 @@ class Config:
         "graceful",
         "heartbeat",
         "journal",
+        "memory",
         "mode",
         "module",
         "parent",
@@ -63,6 +77,9 @@ class Config:
         self.frame: int = limits.get("frame") or DEFAULT_FRAME
         #: Deepest nesting of values.
         self.depth: int = limits.get("depth") or 512
+        memory = fields.get("memory")
+        #: The memory that is shared with the host, or None.
+        self.memory: MemoryConfig | None = MemoryConfig(memory) if memory else None
         #: Seconds between heartbeats; 0 for none.
         self.heartbeat: float = (fields.get("heartbeat_ms") or 0) / 1000
         #: The host's process; 0 if unknown.
@@ -78,7 +95,9 @@ class Config:
     @property
     def channels(self) -> list[int]:
         """The descriptors that are the host's and this process's, and nobody else's."""
-        descriptors = (self.data_in, self.data_out, self.control, self.journal)
+        descriptors = [self.data_in, self.data_out, self.control, self.journal]
+        if self.memory is not None:
+            descriptors += [self.memory.host, self.memory.own]
         return [descriptor for descriptor in descriptors if descriptor >= 0]
 
 

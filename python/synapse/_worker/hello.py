@@ -45,6 +45,7 @@ def _send(worker: Worker, mode: str, default: int | None, handlers: list[dict[st
         "executable": sys.executable,
         "sdk": __version__,
         "heartbeat": ceil(worker.config.heartbeat * 1000),
+        "shared": worker.config.memory is not None,
         "default": default,
         "handlers": handlers,
     }

@@ -32,6 +32,7 @@ from synapse._worker.inbox import Inbox
 from synapse._worker.interrupt import Interrupter, Wake
 from synapse._worker.journal import LAST
 from synapse._worker.large import BIN32_HEAD, is_binary, read_exactly
+from synapse._worker.lending import LENT_BYTES
 from synapse._worker.outflow import Outflow
 from synapse._worker.runner import Runner, driver_codes
 from synapse._worker.state import SHARE, STOP, WAITING, Worker
@@ -110,6 +111,7 @@ class Serial:
         pending, held, flush = worker.data.pending, worker.held, worker.data.flush
         unpack_header, pack_header, clock = HEADER.unpack_from, HEADER.pack, monotonic
         read, counted, head, last = os.read, COUNTED, HEADER_SIZE, LAST
+        lent = LENT_BYTES
         size, rest, native = SMALL_READ, b"", None
         pack: Any = None
         while True:
@@ -205,7 +207,12 @@ class Serial:
                                 pending += self._reply_again(call, result)
                             else:
                                 length = len(payload) + counted
-                                pending += (pack_header(length, RESPONSE, call), payload)
+                                if length < lent:
+                                    pending += (pack_header(length, RESPONSE, call), payload)
+                                else:
+                                    pending += self._calls.large_success(
+                                        word, call, result, payload
+                                    )
                 else:
                     inbox.data, inbox.at = data, stop
                     self.dispatch(word, call, data[at + head : stop])
@@ -331,7 +338,7 @@ class Serial:
                 self._run(request)
         elif call & CALLBACK_ID:
             if self._worker.callbacks is not None:
-                self._worker.callbacks.deliver(kind, call, payload)
+                self._worker.callbacks.deliver(frame_word, call, payload)
         elif kind == CREDIT:
             self._inbox.grant(call, self._calls.credit(payload))
         else:

@@ -184,7 +184,7 @@ class Shared:
             kind = word & 0xFF
             if identity & CALLBACK_ID:
                 if self._worker.callbacks is not None:
-                    self._worker.callbacks.deliver(kind, identity, payload)
+                    self._worker.callbacks.deliver(word, identity, payload)
             elif kind == REQUEST:
                 if word >> 8 & STREAM:
                     self._inbox.credits.setdefault(identity, 0)

@@ -11,6 +11,7 @@ from synapse._protocol.header import LOG, PROGRESS, frame
 from synapse._registry import Registry
 from synapse._worker.config import Config
 from synapse._worker.journal import Journal
+from synapse._worker.lending import Lending
 from synapse._worker.output import ControlOutput, DataOutput, leave
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from synapse._worker.callbacks import Callbacks, Waiting
+    from synapse._worker.memory import Memory
 
 
 class Holder:
@@ -77,6 +79,12 @@ class Worker(Backend):
         self.callbacks: Callbacks | None = None
         #: Makes `callbacks` if it is not there; set by `connect`.
         self.load_callbacks: Callable[[], Callbacks] = _not_connected
+        #: The memory that is shared with the host, once something large has come or gone.
+        self.memory: Memory | None = None
+        #: Maps `memory` if it is not yet; None if there is none. Set by `boot`.
+        self.load_memory: Callable[[], Memory | None] = _no_memory
+        #: Encodes what may be large.
+        self.lending = Lending(self)
         #: How the user's code waits for the host, unless another part of the worker reads for it;
         #: set by the loop that serves.
         self.create_waiting: Callable[[Worker], Waiting] | None = None
@@ -172,6 +180,10 @@ class Worker(Backend):
 
 def _not_connected() -> Callbacks:
     raise RuntimeError("the worker has no host")
+
+
+def _no_memory() -> None:
+    return None
 
 
 def _nothing() -> None:

@@ -65,7 +65,7 @@ class Threads:
                 self._pool.submit(request)
         elif call & CALLBACK_ID:
             if self._worker.callbacks is not None:
-                self._worker.callbacks.deliver(kind, call, payload)
+                self._worker.callbacks.deliver(word, call, payload)
         elif kind == CREDIT:
             self._pool.grant(call, self._calls.credit(payload))
         else:

@@ -35,6 +35,8 @@ class Watchdog:
         #: Whether `wake` is needed to have the tasks called.
         self.asleep = True
         self.tasks: list[Callable[[], bool]] = []
+        #: What is to be called at what time, once.
+        self._alarm: tuple[float, Callable[[], None]] | None = None
         self._bell = allocate_lock()
         self._bell.acquire()
 
@@ -51,6 +53,15 @@ class Watchdog:
             # Two threads rang at once.
             pass
 
+    def set_alarm(self, seconds: float, task: Callable[[], None]) -> None:
+        """Has a task called once, after so many seconds, in place of any before."""
+        self._alarm = (monotonic() + seconds, task)
+        try:
+            self._bell.release()
+        except RuntimeError:
+            # It rings already.
+            pass
+
     def _run(self) -> None:
         interval = self._worker.config.heartbeat
         due = monotonic() + interval
@@ -62,10 +73,12 @@ class Watchdog:
                 timeout = _TICK
             elif interval:
                 timeout = max(due - now, 0.0)
+            timeout = self._until_alarm(now, timeout)
             self._bell.acquire(True, timeout)
             if self._worker.forked:
                 return
             now = monotonic()
+            self._ring(now)
             if interval and now >= due:
                 self._beat((now - due) * 1000)
                 due = now + interval
@@ -82,6 +95,19 @@ class Watchdog:
                 for task in self.tasks:
                     if task():
                         self.asleep = False
+
+    def _until_alarm(self, now: float, timeout: float) -> float:
+        alarm = self._alarm
+        if alarm is None:
+            return timeout
+        left = max(alarm[0] - now, 0.0)
+        return left if timeout < 0 else min(timeout, left)
+
+    def _ring(self, now: float) -> None:
+        alarm = self._alarm
+        if alarm is not None and now >= alarm[0]:
+            self._alarm = None
+            alarm[1]()
 
     def _beat(self, lag: float) -> None:
         if not self._worker.ready:

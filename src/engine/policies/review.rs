@@ -6,13 +6,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::engine::action::{Actions, Event, Settled, SettledKind};
+use crate::engine::callbacks::has_flag;
 use crate::engine::policies::FIRST_ATTEMPT;
 use crate::engine::policies::settle::Failed;
 use crate::engine::{Engine, Phase};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::CallId;
 use crate::policy::breaker::Outcome;
-use crate::protocol::header::Kind;
+use crate::protocol::header::{self, Kind};
 use crate::protocol::message;
 use crate::time::Time;
 
@@ -192,6 +193,11 @@ impl Engine {
             }
             match self.owner_of(entry.call) {
                 Owner::Itself => passed.push(entry),
+                // What it refers to is to be let go all the same.
+                Owner::Gone if refers_to_memory(bytes, entry) => {
+                    let kind = SettledKind::Unwanted;
+                    passed.push(Settled { kind, ..entry });
+                }
                 Owner::Gone => {}
                 Owner::Call(call) => {
                     if self.answered_attempt(now, call, entry, bytes, actions) {
@@ -264,6 +270,7 @@ impl Engine {
         policies.counts.copies_won += u64::from(attempt.is_copy);
         if entry.kind == SettledKind::Response
             && let Some(key) = &guarded.key
+            && !refers_to_memory(bytes, entry)
         {
             policies.cache.put(Arc::clone(key), body, now);
         }
@@ -278,6 +285,16 @@ impl Engine {
         let known = ErrorCode::ALL.iter().find(|known| known.as_str() == code);
         known.copied().unwrap_or(ErrorCode::PythonError)
     }
+}
+
+/// Whether an answer refers to shared memory, which it can do once only. Its frame's header stands
+/// before it.
+fn refers_to_memory(bytes: &[u8], entry: Settled) -> bool {
+    let start = entry.start.checked_sub(header::LEN);
+    start
+        .filter(|_| entry.kind != SettledKind::Reply)
+        .and_then(|start| bytes.get(start..))
+        .is_some_and(|frame| has_flag(frame, header::SHARED))
 }
 
 /// Whether a worker may have begun to run a call that failed so.

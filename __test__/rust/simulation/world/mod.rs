@@ -499,6 +499,7 @@ impl World {
             python: "3.11.7".to_owned(),
             executable: String::new(),
             sdk: String::new(),
+            shared: false,
             default: default.map(|number| u16::try_from(number).unwrap()),
             heartbeat: u64::from(self.random.chance(80)),
             handlers: handlers
