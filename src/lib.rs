@@ -14,6 +14,7 @@
 //! | 3 | [`environ`] | find Python, make the environment, install what is asked for |
 //! | 3 | [`memory`] | memory that this process and its workers share, for large values |
 //! | 3 | [`process`] | one child: spawn, link, output, stop ladder, reaping |
+//! | 3 | [`storage`] | sessions in a file |
 //! | 4 | [`driver`] | runs an engine: feeds it events and carries out its actions |
 //! | 5 | `binding` | Node-API; thin, decides nothing; the only place where napi types appear |
 //!
@@ -30,6 +31,7 @@ pub mod policy;
 pub mod process;
 pub mod protocol;
 pub mod session;
+pub mod storage;
 pub mod time;
 
 #[cfg(feature = "binding")]

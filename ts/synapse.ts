@@ -542,6 +542,9 @@ export class Synapse extends EventEmitter<SynapseEvents> {
       case 'log':
         this.#log(detail as unknown as LogEvent);
         break;
+      case 'store-failed':
+        this.#fault(new Error(detail['message'] as string));
+        break;
       case 'unhealthy':
         this.emit('unhealthy', fromFailure(detail['failure'] as NativeFailure));
         break;
@@ -572,6 +575,12 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         this.emit(type, detail as never);
         break;
     }
+  }
+
+  /** A fault that nobody awaits. Without a listener it must not end the process. */
+  #fault(error: Error): void {
+    if (this.listenerCount('error') > 0) this.emit('error', error);
+    else process.emitWarning(error);
   }
 
   #log(event: LogEvent): void {

@@ -18,6 +18,7 @@ use crate::driver::memory::SharedMemory;
 use crate::driver::options::SpawnOptions;
 use crate::driver::output::Utf8;
 use crate::driver::policies::{CallPolicies, without_defaults};
+use crate::driver::sessions::{StoreObserver, restore};
 use crate::driver::signals;
 use crate::driver::vitals;
 use crate::engine::{Actions, Command, Engine, Event, Exit, Kept, PoolRequest, Received, Settled};
@@ -30,6 +31,7 @@ use crate::process::{
     WriteState, begin, kill_owned,
 };
 use crate::protocol::header::{Header, Kind};
+use crate::storage::{self, SessionFile};
 use crate::time::Time;
 
 /// Bytes from which an outbox is handed over instead of copied.
@@ -42,7 +44,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 pub struct NodeDriver {
     epoch: Instant,
     owner: OwnerId,
-    engine: Option<Engine>,
+    pub(super) engine: Option<Engine>,
     prepared: Option<Arc<Prepared>>,
     /// Ends the preparation of the environment when it is dropped half-way.
     preparing: Option<tokio::task::AbortHandle>,
@@ -50,6 +52,10 @@ pub struct NodeDriver {
     memory: SharedMemory,
     /// Workers whose process is being started.
     starting: usize,
+    /// Where sessions are written down.
+    pub(super) store: Option<SessionFile>,
+    /// What was written last is on its way to the disk.
+    closing: bool,
     /// The engine has no workers left; told to the facade once the processes are gone too.
     stopped: bool,
     actions: Actions,
@@ -69,16 +75,19 @@ struct Running {
 
 /// Where other threads put what happened.
 #[derive(Clone)]
-struct Post {
+pub(super) struct Post {
     sender: Sender<Message>,
     wake: Wake,
     /// A wake-up is on its way: no second one is needed.
     woken: Arc<AtomicBool>,
 }
 
-enum Message {
+pub(super) enum Message {
     Progress(Step),
     Prepared(Result<Prepared, Failure>),
+    Restored(Result<(SessionFile, storage::Sessions), Failure>),
+    StoreFailed(String),
+    StoreClosed,
     Started(WorkerId, std::io::Result<Child>),
     Process(WorkerId, ProcessEvent),
 }
@@ -96,10 +105,12 @@ enum News {
     Prepared { environment: Value },
     #[serde(rename = "worker:start")]
     WorkerStart { worker: WorkerId, pid: u32, fd: i32 },
+    #[serde(rename = "store-failed")]
+    StoreFailed { message: String },
 }
 
 impl Post {
-    fn put(&self, message: Message) {
+    pub(super) fn put(&self, message: Message) {
         if self.sender.send(message).is_ok() && !self.woken.swap(true, Ordering::AcqRel) {
             (self.wake)();
         }
@@ -138,6 +149,8 @@ impl NodeDriver {
             children: FxHashMap::default(),
             memory: SharedMemory::default(),
             starting: 0,
+            store: None,
+            closing: false,
             stopped: false,
             actions: Actions::default(),
             news: Vec::new(),
@@ -163,6 +176,15 @@ impl NodeDriver {
         let task = Reactor::global()?.handle().spawn(async move {
             let progress_post = post.clone();
             let progress = move |step: Step| progress_post.put(Message::Progress(step));
+            if let Some(path) = options.sessions.store.clone() {
+                let observer = StoreObserver::new(post.clone());
+                let opened = restore(path, observer).await;
+                let failed = opened.is_err();
+                post.put(Message::Restored(opened));
+                if failed {
+                    return;
+                }
+            }
             let outcome = prepare(options, &progress).await;
             post.put(Message::Prepared(outcome));
         });
@@ -349,10 +371,6 @@ impl NodeDriver {
         Time(u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX))
     }
 
-    pub(super) fn engine(&mut self) -> Option<&mut Engine> {
-        self.engine.as_mut()
-    }
-
     pub(super) fn with_engine(&mut self, act: impl FnOnce(&mut Engine, Time, &mut Actions)) {
         let now = self.now();
         if let Some(engine) = &mut self.engine {
@@ -376,14 +394,33 @@ impl NodeDriver {
                 self.prepared = Some(Arc::new(prepared));
                 self.with_engine(Engine::start);
             }
-            Message::Prepared(Err(failure)) => {
-                self.preparing = None;
-                self.actions.events.push(Event::SpawnFailed { failure });
-                self.with_engine(Engine::stop);
+            Message::Prepared(Err(failure)) | Message::Restored(Err(failure)) => {
+                self.not_prepared(failure);
+            }
+            Message::Restored(Ok((store, sessions))) => {
+                let now = self.now();
+                if let Some(engine) = &mut self.engine {
+                    for (id, record) in sessions {
+                        engine.sessions().restore(now, &id, record);
+                    }
+                    engine.sweep_later(now);
+                }
+                self.store = Some(store);
+            }
+            Message::StoreFailed(message) => self.tell(&News::StoreFailed { message }),
+            Message::StoreClosed => {
+                self.closing = false;
+                self.report_stopped();
             }
             Message::Started(worker, outcome) => self.started(worker, outcome),
             Message::Process(worker, event) => self.process(worker, event),
         }
+    }
+
+    fn not_prepared(&mut self, failure: Failure) {
+        self.preparing = None;
+        self.actions.events.push(Event::SpawnFailed { failure });
+        self.with_engine(Engine::stop);
     }
 
     fn started(&mut self, worker: WorkerId, outcome: std::io::Result<Child>) {
@@ -524,12 +561,18 @@ impl NodeDriver {
             self.kept.extend(length.to_le_bytes());
             self.kept.extend_from_slice(&reply);
         }
+        self.write_sessions();
         self.report_stopped();
     }
 
     /// The facade hears that all is over when no process of ours is left.
     fn report_stopped(&mut self) {
-        if self.stopped && self.children.is_empty() && self.starting == 0 {
+        if self.stopped && self.children.is_empty() && self.starting == 0 && !self.closing {
+            self.write_sessions();
+            if self.store.take().is_some() {
+                self.closing = true;
+                return;
+            }
             self.stopped = false;
             self.news.push(json(&Event::Stopped));
         }

@@ -1,14 +1,16 @@
-//! Sessions and globals as the facade asks for them.
+//! Sessions and globals as the facade asks for them, and the file that they survive in.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::driver::node::NodeDriver;
+use crate::driver::node::{Message, NodeDriver, Post};
 use crate::engine::Engine;
 use crate::error::{ErrorCode, Failure};
 use crate::session::{Changes, TimeToLive, Value};
+use crate::storage::{self, SessionFile};
 use crate::time::Time;
 
 impl NodeDriver {
@@ -35,7 +37,7 @@ impl NodeDriver {
     /// The values of a session, touched; `None` if it is not there.
     pub fn read_session(&mut self, id: &str) -> Option<BTreeMap<String, Value>> {
         let now = self.now();
-        let session = self.engine()?.sessions().touch(now, id)?;
+        let session = self.engine.as_mut()?.sessions().touch(now, id)?;
         Some(session.data().clone())
     }
 
@@ -73,7 +75,7 @@ impl NodeDriver {
     /// What is known of one session, or of all; not touched.
     pub fn describe_sessions(&mut self, id: Option<&str>) -> Json {
         let now = self.now();
-        let Some(engine) = self.engine() else {
+        let Some(engine) = self.engine.as_mut() else {
             return Json::Null;
         };
         match id {
@@ -89,7 +91,7 @@ impl NodeDriver {
     /// Stores a value without a session.
     pub fn put_global(&mut self, key: &str, value: Value, ttl: Option<Duration>) {
         let now = self.now();
-        if let Some(engine) = self.engine() {
+        if let Some(engine) = self.engine.as_mut() {
             engine.globals().put(now, key, value, ttl);
             engine.sweep_later(now);
         }
@@ -98,14 +100,30 @@ impl NodeDriver {
     /// A value without a session.
     pub fn get_global(&mut self, key: &str) -> Option<Vec<u8>> {
         let now = self.now();
-        self.engine()?.globals().get(now, key).map(<[u8]>::to_vec)
+        self.engine
+            .as_mut()?
+            .globals()
+            .get(now, key)
+            .map(<[u8]>::to_vec)
     }
 
     /// Forgets a value without a session; answers whether there was one.
     pub fn delete_global(&mut self, key: &str) -> bool {
         let now = self.now();
-        self.engine()
+        self.engine
+            .as_mut()
             .is_some_and(|engine| engine.globals().delete(now, key))
+    }
+
+    /// Has what changed in sessions written down.
+    pub(super) fn write_sessions(&mut self) {
+        let now = self.now();
+        if let (Some(store), Some(engine)) = (&self.store, &mut self.engine) {
+            let entries = engine.sessions().take_journal(now);
+            if !entries.is_empty() {
+                store.write(entries);
+            }
+        }
     }
 
     fn change_sessions<T>(
@@ -118,5 +136,36 @@ impl NodeDriver {
         ));
         self.with_engine(|engine, now, actions| outcome = change(engine, now, actions));
         outcome
+    }
+}
+
+/// Opens the store on a thread that may wait for the disk.
+pub(super) async fn restore(
+    path: PathBuf,
+    observer: StoreObserver,
+) -> Result<(SessionFile, storage::Sessions), Failure> {
+    tokio::task::spawn_blocking(move || SessionFile::open(&path, observer))
+        .await
+        .unwrap_or_else(|error| Err(Failure::new(ErrorCode::StartFailed, error.to_string())))
+}
+
+/// Brings what the writing thread tells to the thread of the driver.
+pub(super) struct StoreObserver {
+    post: Post,
+}
+
+impl storage::Observer for StoreObserver {
+    fn failed(&self, reason: String) {
+        self.post.put(Message::StoreFailed(reason));
+    }
+
+    fn closed(&self) {
+        self.post.put(Message::StoreClosed);
+    }
+}
+
+impl StoreObserver {
+    pub(super) fn new(post: Post) -> Self {
+        Self { post }
     }
 }
