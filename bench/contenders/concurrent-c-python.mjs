@@ -20,9 +20,17 @@ export class ConcurrentCPython {
   static id = 'concurrent-c-python';
   static title = 'concurrent-c-python isolated';
   static role = 'peer';
-  static capabilities = { bytes: true, burst: true, burstLimit: 5_000, restart: true, cold: false };
+  static capabilities = {
+    bytes: true,
+    burst: true,
+    burstLimit: 5_000,
+    restart: true,
+    cold: false,
+    numpy: true,
+  };
 
   #bridge = null;
+  #numpy = null;
   #main = null;
   #mainAsText = null;
   #taskAsText = null;
@@ -64,6 +72,12 @@ export class ConcurrentCPython {
 
   callMany(values) {
     return Promise.all(values.map((value) => this.#callByTask(value)));
+  }
+
+  /** The first example of its README. Typed arrays of this size go through shared memory. */
+  dot(left, right) {
+    this.#numpy ??= this.#bridge.import('numpy');
+    return this.#numpy.dot(left, right);
   }
 
   stop() {

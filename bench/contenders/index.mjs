@@ -8,7 +8,9 @@
  *                             time is scaled up); restart: can be started
  *                             again; cold: makes its own environment;
  *                             inProcess: Python inside the Node process;
- *                             echoes: false where the reply is not the value
+ *                             echoes: false where the reply is not the value;
+ *                             callbacks, streams, numpy: has callBack(value,
+ *                             count), consume(count), dot(left, right)
  *   static unavailable()      why it cannot run here, or null
  *   start()                   resolves when a call may be made
  *   call(value)               the echo of the value, or a promise of it

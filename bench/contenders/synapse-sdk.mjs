@@ -6,4 +6,10 @@ export class SynapseSdk extends SynapseContender {
   static id = 'synapse';
   static title = 'Synapse, SDK handler';
   static program = 'sdk';
+  static capabilities = {
+    ...SynapseContender.capabilities,
+    callbacks: true,
+    streams: true,
+    numpy: true,
+  };
 }

@@ -22,12 +22,18 @@ export class SynapseContender {
   static capabilities = { bytes: true, burst: true, restart: true, cold: true };
 
   #directory;
+  #program;
   #options;
   #synapse = null;
 
-  /** `installer` is 'uv', 'pip' or absent for Synapse's own choice. */
-  constructor({ directory, installer } = {}) {
-    this.#directory = directory ?? directoryOf(this.constructor.id);
+  /**
+   * `installer` is 'uv', 'pip' or absent for Synapse's own choice; `program` a directory of
+   * `bench/python`, if it is to be another than the contender's own.
+   */
+  constructor({ directory, installer, program } = {}) {
+    const { id } = this.constructor;
+    this.#program = program ?? this.constructor.program;
+    this.#directory = directory ?? directoryOf(program === undefined ? id : `${id}-${program}`);
     this.#options = { queue: QUEUE, ...(installer === undefined ? {} : { installer }) };
   }
 
@@ -40,8 +46,9 @@ export class SynapseContender {
   }
 
   async start() {
-    furnish(this.#directory, this.constructor.program);
+    furnish(this.#directory, this.#program);
     this.#synapse = new api.Synapse();
+    this.#synapse.handle('echo', (value) => value);
     await this.#synapse.spawn(this.#directory, 'main', this.#options);
   }
 
@@ -51,6 +58,24 @@ export class SynapseContender {
 
   callMany(values) {
     return Promise.all(values.map((value) => this.#synapse.call(value)));
+  }
+
+  /** Has the program `host` call Node `count` times; gives the median in microseconds. */
+  callBack(value, count) {
+    return this.#synapse.invoke('ask', [value, count]);
+  }
+
+  /** Takes `count` items from the program `host`; gives how many came. */
+  async consume(count) {
+    let received = 0;
+    for await (const item of this.#synapse.stream('numbers', [count]))
+      received += item === received;
+    return received;
+  }
+
+  /** The product of two vectors, by the program `numpy`. */
+  dot(left, right) {
+    return this.#synapse.invoke('dot', [left, right]);
   }
 
   async stop() {

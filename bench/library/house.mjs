@@ -5,7 +5,16 @@
  * run, outside every measurement, and ignored by git.
  */
 
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { run } from './processes.mjs';
@@ -75,12 +84,15 @@ async function installPeers(say) {
 }
 
 async function makeEnvironment(say) {
-  if (existsSync(join(environmentDirectory, 'bin', 'uv'))) return;
+  const requirements = join(benchDirectory, 'requirements.txt');
+  const stamp = join(environmentDirectory, 'requirements.txt');
+  if (existsSync(stamp) && readFileSync(stamp).equals(readFileSync(requirements))) return;
   say('making the Python environment of the bench');
   rmSync(environmentDirectory, { recursive: true, force: true });
   await run('python3', ['-m', 'venv', environmentDirectory]);
-  const requirements = join(benchDirectory, 'requirements.txt');
   await run(sharedPython, ['-m', 'pip', 'install', '--quiet', '-r', requirements]);
+  // Last: an environment that was left half-made is made again.
+  cpSync(requirements, stamp);
 }
 
 /**

@@ -22,12 +22,15 @@
 import { burstObject } from './burst-object.mjs';
 import { burstTiny } from './burst-tiny.mjs';
 import { bytes } from './bytes.mjs';
+import { callback } from './callback.mjs';
 import { cold } from './cold.mjs';
 import { dispose } from './dispose.mjs';
 import { drift } from './drift.mjs';
 import { idle } from './idle.mjs';
+import { numpyDot } from './numpy-dot.mjs';
 import { rows } from './rows.mjs';
 import { scalar } from './scalar.mjs';
+import { stream1m } from './stream-1m.mjs';
 import { tiny } from './tiny.mjs';
 import { warm } from './warm.mjs';
 
@@ -38,6 +41,9 @@ export const workloads = [
   burstObject,
   rows,
   bytes,
+  numpyDot,
+  stream1m,
+  callback,
   warm,
   cold,
   dispose,

@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from synapse._worker.callbacks import Waiting
+    from synapse._worker.hosting import Waiting
 
 
 class AsyncWindow:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from _thread import allocate_lock
 from _weakref import ref
 from sys import modules
-from time import monotonic
 
 from synapse._cancelled import Cancelled
 from synapse._host_call import AHEAD, Answer, Backend, HostCall
@@ -30,6 +29,7 @@ from synapse._protocol.header import (
     word,
 )
 from synapse._worker.functions import Owner, accept
+from synapse._worker.hosting import HostCalls, Waiting
 from synapse._worker.inputs import accept_inputs
 from synapse._worker.state import Worker
 from synapse._worker.watchdog import Watchdog
@@ -48,54 +48,7 @@ _ANSWERS = frozenset((RESPONSE, ERROR, ITEM, END))
 _STOPS = "the worker stops"
 
 
-class Waiting:
-    """How code waits where somebody else reads the channel: a thread of its own, or a loop."""
-
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
-
-    def parent(self) -> int:
-        """The call that the current thread or task works for, or 0.
-
-        Raises:
-            RuntimeError: the host cannot be called from here.
-
-        """
-        return self._worker.current_call()
-
-    def emit(self, frames: bytes) -> None:
-        """Sends a frame soon: before the current thread waits, and if it does not, anyway."""
-        self._worker.data.send(frames)
-
-    def wait(self, answer: Answer, deadline: float | None) -> None:
-        """Waits until something has come, or until the time is over."""
-        bell = allocate_lock()
-        bell.acquire()
-
-        def ring() -> None:
-            try:
-                bell.release()
-            except RuntimeError:
-                # It rings already.
-                pass
-
-        answer.listeners.append(ring)
-        try:
-            while not answer.ready:
-                left = -1.0 if deadline is None else max(0.0, deadline - monotonic())
-                if not bell.acquire(True, left):
-                    return
-        finally:
-            answer.listeners.remove(ring)
-
-    def begin_awaiting(self, answer: Answer, loop: AbstractEventLoop) -> None:
-        """A coroutine is about to wait in `loop`."""
-
-    def end_awaiting(self, answer: Answer, loop: AbstractEventLoop) -> None:
-        """It does not wait any more."""
-
-
-class Callbacks(Backend, Owner):
+class Callbacks(Backend, Owner, HostCalls):
     """The callbacks of one worker."""
 
     def __init__(self, worker: Worker, waiting: Waiting, watchdog: Watchdog) -> None:
@@ -180,6 +133,7 @@ class Callbacks(Backend, Owner):
     def give_up(self, answer: Answer) -> None:
         if self._open.pop(answer.id, None) is not None and not self._worker.forked:
             self._waiting.emit(frame(CANCEL, answer.id))
+        self._waiting.wake()
 
     def give_up_later(self, answer: Answer) -> None:
         if self._open.pop(answer.id, None) is not None:
@@ -264,10 +218,11 @@ class Callbacks(Backend, Owner):
         for answer in self._answers():
             self._open.pop(answer.id, None)
             answer.settle(error=Cancelled(_STOPS))
+        self._waiting.wake()
 
     def _cancel(self, answer: Answer, reason: str) -> None:
-        self.give_up(answer)
         answer.settle(error=Cancelled(reason))
+        self.give_up(answer)
 
     def _answers(self) -> list[Answer]:
         with self._lock:

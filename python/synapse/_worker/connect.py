@@ -15,21 +15,25 @@ if TYPE_CHECKING:
 
     from synapse._host_call import HostCall
     from synapse._worker.callbacks import Callbacks
+    from synapse._worker.hosting import Waiting
 
 
 def connect(worker: Worker, watchdog: Watchdog) -> None:
     """Connects `synapse.host` to the worker's host."""
     lock = allocate_lock()
 
-    def load() -> Callbacks:
-        if worker.callbacks is None:
-            with lock:
-                if worker.callbacks is None:
-                    from synapse._worker.callbacks import Callbacks, Waiting
+    loaded: list[Callbacks] = []
 
-                    waiting = worker.create_waiting or Waiting
-                    worker.callbacks = Callbacks(worker, waiting(worker), watchdog)
-        return worker.callbacks
+    def load() -> Callbacks:
+        if not loaded:
+            with lock:
+                if not loaded:
+                    from synapse._worker.callbacks import Callbacks
+
+                    waiting = worker.create_waiting or _wait_in_threads
+                    loaded.append(Callbacks(worker, waiting(worker), watchdog))
+                    worker.callbacks = loaded[0]
+        return loaded[0]
 
     def start(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HostCall:
         if not worker.ready:
@@ -52,3 +56,9 @@ def connect(worker: Worker, watchdog: Watchdog) -> None:
 
     worker.load_callbacks = load
     host.connect(start)
+
+
+def _wait_in_threads(worker: Worker) -> Waiting:
+    from synapse._worker.awaiting import ThreadWaiting
+
+    return ThreadWaiting(worker)

@@ -13,7 +13,7 @@ from time import monotonic, sleep
 
 from synapse._cancelled import Cancelled
 from synapse._host_call import Answer
-from synapse._worker.callbacks import Waiting
+from synapse._worker.hosting import Waiting
 from synapse._worker.sharing import Sharing
 from synapse._worker.state import SHARE, STOP, WAITING, Worker
 from synapse._worker.watchdog import Watchdog
@@ -54,7 +54,7 @@ class SerialWaiting(Waiting):
             main: the main thread.
 
         """
-        super().__init__(worker)
+        self._worker = worker
         self._watchdog = watchdog
         self._sharing = sharing
         self._shared = sharing.channel
@@ -144,6 +144,9 @@ class SerialWaiting(Waiting):
                 raise Cancelled("the worker stops")
             elif deadline is not None and monotonic() >= deadline:
                 return
+
+    def wake(self) -> None:
+        self._shared.wake()
 
     def begin_awaiting(self, answer: Answer, loop: AbstractEventLoop) -> None:
         self._worker.data.flush()

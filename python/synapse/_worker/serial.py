@@ -43,7 +43,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from synapse._worker.callbacks import Waiting
+    from synapse._worker.hosting import Waiting
     from synapse._worker.runner import Source
     from synapse._worker.sharing import Sharing
 

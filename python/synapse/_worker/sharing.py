@@ -21,8 +21,27 @@ from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from synapse._worker.serial import Serial
+    from typing import Protocol
+
     from synapse._worker.shared import Frame
+
+    class Loop(Protocol):
+        """The loop whose channel is shared: how it runs calls, and which one it runs."""
+
+        main: int
+        hooks: Hooks
+        runner: Runner
+        request: Request | None
+
+        def unread(self) -> bytes:
+            """What it has read and not begun."""
+
+        def dispatch(self, frame_word: int, call: int, payload: bytes) -> None:
+            """Handles a frame."""
+
+        def execute(self, request: Request, runner: Runner) -> None:
+            """Runs a call and adds its reply to what is pending."""
+
 
 #: Seconds that a reply may wait for the next ones to be written with it.
 _PATIENCE = 0.0005
@@ -32,13 +51,13 @@ class Sharing:
     """Runs the calls that come over the shared channel."""
 
     def __init__(
-        self, worker: Worker, calls: Calls, watchdog: Watchdog, inbox: Inbox, serial: Serial
+        self, worker: Worker, calls: Calls, watchdog: Watchdog, inbox: Inbox, loop: Loop
     ) -> None:
         self._worker = worker
         self._calls = calls
         self._watchdog = watchdog
         self._inbox = inbox
-        self._serial = serial
+        self._loop = loop
         self.channel = Shared(worker, calls, inbox)
 
     @property
@@ -48,7 +67,7 @@ class Sharing:
 
     def unread(self) -> bytes:
         """What the loop has read and not begun, while the main thread runs a call."""
-        return self._serial.unread()
+        return self._loop.unread()
 
     def serve(self, unread: bytes) -> bytes | None:
         """Serves in place of the loop, until that can go on; for the main thread.
@@ -84,7 +103,7 @@ class Sharing:
                     worker.data.flush()
                     due = monotonic() + _PATIENCE
             if not self._refuse_cancelled(request):
-                self._serial.dispatch(*request)
+                self._loop.dispatch(*request)
                 # Of one that was refused nothing is kept.
                 self._inbox.credits.pop(request[1], None)
 
@@ -102,7 +121,7 @@ class Sharing:
         if isinstance(found, bytes):
             self._inbox.credits.pop(request[1], None)
             self._worker.data.pending.append(found)
-        elif get_ident() != self._serial.main:
+        elif get_ident() != self._loop.main:
             self._run_apart(found)
         else:
             self._run_on_top(found)
@@ -118,16 +137,16 @@ class Sharing:
         return True
 
     def _run_on_top(self, request: Request) -> None:
-        serial, running = self._serial, self._worker.running
-        outer = running[0], serial.request
-        running[0], serial.request = 0, request
+        loop, running = self._loop, self._worker.running
+        outer = running[0], loop.request
+        running[0], loop.request = 0, request
         try:
-            if serial.hooks.is_running:
+            if loop.hooks.is_running:
                 self._run_with_own_loop(request, running)
             else:
-                serial.execute(request, serial.runner)
+                loop.execute(request, loop.runner)
         finally:
-            running[0], serial.request = outer
+            running[0], loop.request = outer
 
     def _run_apart(self, request: Request) -> None:
         """Runs a request in a thread of the user, whose callback waits for it."""
@@ -145,7 +164,7 @@ class Sharing:
         """Runs a request that cannot use the event loop, because that runs further up."""
         hooks = Hooks(self._worker.registry)
         try:
-            self._serial.execute(request, Runner(hooks, running))
+            self._loop.execute(request, Runner(hooks, running))
         finally:
             hooks.close()
 

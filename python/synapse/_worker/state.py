@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from synapse._worker.callbacks import Callbacks, Waiting
+    from synapse._worker.hosting import HostCalls, Waiting
     from synapse._worker.memory import Memory
 
 
@@ -76,9 +76,9 @@ class Worker(Backend):
         #: Log streams that hold text back. The hot loop looks at its truth only.
         self.held: list[Holder] = []
         #: The calls of the host, once there has been one.
-        self.callbacks: Callbacks | None = None
+        self.callbacks: HostCalls | None = None
         #: Makes `callbacks` if it is not there; set by `connect`.
-        self.load_callbacks: Callable[[], Callbacks] = _not_connected
+        self.load_callbacks: Callable[[], HostCalls] = _not_connected
         #: The memory that is shared with the host, once something large has come or gone.
         self.memory: Memory | None = None
         #: Maps `memory` if it is not yet; None if there is none. Set by `boot`.
@@ -178,7 +178,7 @@ class Worker(Backend):
             self.control.send(payload)
 
 
-def _not_connected() -> Callbacks:
+def _not_connected() -> HostCalls:
     raise RuntimeError("the worker has no host")
 
 
