@@ -462,7 +462,8 @@ export class Engine {
     if (call === undefined) {
       if (kind >= table.CALLBACK) this.#ask(id, kind, bytes, start, end, owned);
       // Given up in this very tick.
-      else if (kind !== table.REPLY && header.isShared(bytes, start)) this.#discard(bytes, start, end);
+      else if (kind !== table.REPLY && header.isShared(bytes, start))
+        this.#discard(bytes, start, end);
       return;
     }
     const { target } = call;

@@ -34,6 +34,7 @@ import {
   mergeSpawnOptions,
   normalizeCallOptions,
   normalizeIdleTimeout,
+  normalizeReady,
   normalizeScale,
   normalizeSpawnOptions,
   normalizeWorker,
@@ -332,10 +333,14 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    * @param options `min`: how many; default as many as the pool always keeps
    * @throws what keeps workers from starting, if the pool has given up for now
    */
-  ready(options: { readonly min?: number | undefined } = {}): Promise<void> {
-    const { min } = options;
-    if (min !== undefined) normalizeScale(min);
-    return this.#operate({ type: 'ready', min: min ?? null }, false);
+  async ready(options: { readonly min?: number | undefined } = {}): Promise<void> {
+    const min = normalizeReady(options);
+    const target = this.#target;
+    return this.#operate({ type: 'ready', min }, false).catch(async (cause) => {
+      // A spawn that failed says more.
+      await target?.ready;
+      throw cause;
+    });
   }
 
   /**

@@ -47,6 +47,9 @@ const DEFAULTS: NativeConfig = {
   frameLimit: 256 * 1024 * 1024,
   depthLimit: 512,
   sharedMemory: 134_217_728,
+  memoryLimit: null,
+  cpuLimit: null,
+  filesLimit: null,
   callTimeoutMs: null,
   startTimeoutMs: 120_000,
   graceMs: 500,
@@ -115,6 +118,10 @@ function fixed(count: number): NativeConfig['workers'] {
 }
 
 const accepted: [SpawnOptions, Partial<NativeConfig>][] = [
+  [
+    { limits: { memory: 2 ** 30, cpu: 1.5, files: 64 } },
+    { memoryLimit: 2 ** 30, cpuLimit: 2, filesLimit: 64 },
+  ],
   [{ workers: 4 }, { workers: fixed(4) }],
   [{ workers: { min: 3, max: 3 } }, { workers: fixed(3) }],
   [

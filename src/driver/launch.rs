@@ -16,7 +16,7 @@ use crate::environ::{
     Target, Variables, WorkerEnv, command_env, worker_env,
 };
 use crate::error::{ErrorCode, Failure};
-use crate::process::{FIRST_INHERITED, Launch, OwnerId};
+use crate::process::{FIRST_INHERITED, Launch, OwnerId, ResourceLimits};
 
 /// The launcher, within the Python package.
 const LAUNCHER: &str = "synapse/_launch.py";
@@ -41,6 +41,7 @@ pub struct Prepared {
     cwd: PathBuf,
     stdout: Output,
     stderr: Output,
+    limits: ResourceLimits,
 }
 
 /// What a worker is told, as JSON: Python's launcher in its only argument, which
@@ -199,6 +200,7 @@ impl Prepared {
             cwd: cwd(options, &target.directory, here),
             stdout: options.stdout,
             stderr: options.stderr,
+            limits: options.resources(),
         })
     }
 
@@ -229,6 +231,7 @@ impl Prepared {
             cwd: cwd(options, &script.directory, here),
             stdout: options.stdout,
             stderr: options.stderr,
+            limits: options.resources(),
         })
     }
 
@@ -255,6 +258,7 @@ impl Prepared {
             cwd: self.cwd.clone(),
             stdout: self.stdout.into(),
             stderr: self.stderr.into(),
+            limits: self.limits,
         }
     }
 

@@ -14,7 +14,7 @@ use crate::policy::liveness::HeartbeatPolicy;
 use crate::policy::poison::PoisonPolicy;
 use crate::policy::recycle::RecyclePolicy;
 use crate::policy::restart::RestartPolicy;
-use crate::process::OutputMode;
+use crate::process::{OutputMode, ResourceLimits};
 use crate::protocol::Limits;
 use crate::session;
 
@@ -51,6 +51,9 @@ pub struct SpawnOptions {
     pub depth_limit: u32,
     /// In bytes; 0 for none.
     pub shared_memory: u64,
+    pub memory_limit: Option<u64>,
+    pub cpu_limit: Option<u64>,
+    pub files_limit: Option<u64>,
     pub call_timeout_ms: Option<f64>,
     pub start_timeout_ms: Option<f64>,
     pub grace_ms: f64,
@@ -212,6 +215,15 @@ impl From<Output> for OutputMode {
 }
 
 impl SpawnOptions {
+    /// What the system lets a worker use.
+    pub fn resources(&self) -> ResourceLimits {
+        ResourceLimits {
+            memory: self.memory_limit,
+            cpu: self.cpu_limit,
+            files: self.files_limit,
+        }
+    }
+
     /// What the engine needs to know of them.
     pub fn engine(&self) -> Config {
         Config {

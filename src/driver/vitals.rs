@@ -25,14 +25,16 @@ fn ticks_per_second() -> u64 {
 fn read(stat: &str, ticks_per_second: u64) -> Option<Vitals> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
-    // T: stopped by a signal; t: by a debugger.
-    let stopped = matches!(fields.next()?, "T" | "t");
+    let state = fields.next()?;
     // Behind the state: ten fields, then the ticks in user mode and in the kernel.
     let mut ticks = fields.skip(10).map(str::parse::<u64>);
     let used = ticks.next()?.ok()?.checked_add(ticks.next()?.ok()?)?;
     let millis = used.saturating_mul(1000) / ticks_per_second.max(1);
     Some(Vitals {
-        stopped,
+        // T: by a signal; t: by a debugger.
+        stopped: matches!(state, "T" | "t"),
+        // D waits for a disk.
+        running: matches!(state, "R" | "D"),
         cpu: std::time::Duration::from_millis(millis),
     })
 }

@@ -67,7 +67,7 @@ impl Engine {
         let fingerprint = fingerprint(call.handler, call.frame);
         let refusal = self
             .refusal(call, worker.is_none())
-            .or_else(|| self.poisoned(fingerprint, now));
+            .or_else(|| self.poisoned(call.handler, fingerprint, now));
         if let Some(failure) = refusal {
             if failure.code == ErrorCode::QueueFull {
                 self.refused_calls = true;

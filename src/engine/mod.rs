@@ -216,6 +216,7 @@ impl Engine {
     pub fn new(config: Config) -> Self {
         Self {
             queue_max: config.queue_max,
+            pool: Pool::new(config.workers, config.most_workers),
             sessions: Sessions::new(config.sessions, config.durable_sessions),
             globals: Globals::default(),
             sweeping: false,
@@ -230,7 +231,6 @@ impl Engine {
             timers: Timers::default(),
             restarts: Restarts::default(),
             restarts_due: Vec::new(),
-            pool: Pool::default(),
             operations: Vec::new(),
             suspects: Suspects::default(),
             refused_calls: false,

@@ -76,6 +76,8 @@ impl Engine {
         actions: &mut Actions,
     ) -> Result<Wait, Failure> {
         match (&self.phase, request) {
+            // The environment is being prepared.
+            (Phase::Idle, PoolRequest::Ready { .. }) => {}
             (Phase::Idle, _) => {
                 let message = "there are no workers before spawn";
                 return Err(Failure::new(ErrorCode::NotSpawned, message));
@@ -173,7 +175,7 @@ impl Engine {
         while let Some(operation) = self.operations.get(at) {
             let outcome = match (&operation.waits, &self.phase) {
                 (Wait::Drained, _) => self.is_drained().then_some(None),
-                (_, Phase::Stopping | Phase::Idle) => {
+                (_, Phase::Stopping) => {
                     let message = "the instance was disposed of";
                     Some(Some(Failure::new(ErrorCode::Disposed, message)))
                 }

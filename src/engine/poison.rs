@@ -41,7 +41,7 @@ impl Engine {
     }
 
     /// Why a call is not run, if workers died with it.
-    pub(super) fn poisoned(&self, fingerprint: u64, now: Time) -> Option<Failure> {
+    pub(super) fn poisoned(&self, handler: u16, fingerprint: u64, now: Time) -> Option<Failure> {
         if self.suspects.is_empty() {
             return None;
         }
@@ -52,11 +52,14 @@ impl Engine {
              arguments; it is tried again {} ms after the last of them",
             policy.window.as_millis()
         );
-        Some(
-            Failure::new(ErrorCode::WorkerExited, message)
-                .with("deaths", deaths)
-                .with("retryable", false),
-        )
+        let failure = Failure::new(ErrorCode::WorkerExited, message)
+            .with("deaths", deaths)
+            .with("mayHaveExecuted", false)
+            .with("retryable", false);
+        Some(match self.handlers.name(handler) {
+            Some(name) => failure.with("handler", name),
+            None => failure,
+        })
     }
 }
 

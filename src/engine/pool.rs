@@ -50,6 +50,16 @@ pub(super) struct Pool {
 }
 
 impl Pool {
+    /// Before anything has started.
+    pub(super) fn new(min: u32, max: Option<u32>) -> Self {
+        let min = min.max(1);
+        Self {
+            min,
+            max: max.unwrap_or(min).max(min),
+            ..Self::default()
+        }
+    }
+
     /// How many workers may be replaced at once: more would need too much memory together.
     fn renewals_at_once(&self) -> u32 {
         1 + self.members / 8

@@ -28,8 +28,6 @@ impl Engine {
     /// Starts the first workers. [`Event::Spawned`] or [`Event::SpawnFailed`] follows.
     pub fn start(&mut self, now: Time, actions: &mut Actions) {
         self.phase = Phase::Starting;
-        self.pool.min = self.config.workers.max(1);
-        self.pool.max = self.config.most_workers.unwrap_or(0).max(self.pool.min);
         self.pool.unlaunched = self.pool.min;
         self.launch_batch(now, actions);
     }

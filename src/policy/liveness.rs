@@ -1,8 +1,8 @@
 //! Whether a worker that is not heard of is frozen or merely busy.
 //!
 //! Signs of life come from a thread of the worker's own, so a busy handler does not hold them up,
-//! unless it runs C code that holds the interpreter's lock. Such a worker uses the processor: a beat
-//! that is missed by a process whose processor time goes on is not held against it. One that was
+//! unless it runs C code that holds the interpreter's lock. Such a worker uses the processor or waits
+//! for it: a beat that such a process misses is not held against it. One that was
 //! stopped (SIGSTOP), or that neither beats nor computes, is frozen.
 //!
 //! A host that was itself suspended, or too busy to look in time, counts no miss.
@@ -31,6 +31,8 @@ pub struct HeartbeatPolicy {
 pub struct Vitals {
     /// It was stopped by a signal.
     pub stopped: bool,
+    /// It has a processor, or waits for one only.
+    pub running: bool,
     /// Processor time that it has used.
     pub cpu: Duration,
 }
@@ -97,10 +99,12 @@ impl Liveness {
 
     /// The process was looked at; `None` where the system does not tell.
     pub fn look(&mut self, policy: &HeartbeatPolicy, vitals: Option<Vitals>) -> Look {
-        let busy = vitals.is_some_and(|seen| !seen.stopped && seen.cpu > self.cpu + IDLE);
-        if let Some(seen) = vitals {
+        let computes = |seen: &Vitals| seen.running || seen.cpu > self.cpu + IDLE;
+        let busy = vitals.filter(|seen| !seen.stopped && computes(seen));
+        if let Some(seen) = busy {
             self.cpu = self.cpu.max(seen.cpu);
         }
+        let busy = busy.is_some();
         self.silent = if busy {
             0
         } else {
@@ -129,7 +133,11 @@ mod tests {
 
     fn seen(stopped: bool, cpu_ms: u64) -> Option<Vitals> {
         let cpu = Duration::from_millis(cpu_ms);
-        Some(Vitals { stopped, cpu })
+        Some(Vitals {
+            stopped,
+            running: false,
+            cpu,
+        })
     }
 
     fn looks(vitals: [Option<Vitals>; 4]) -> [Look; 4] {
@@ -161,6 +169,17 @@ mod tests {
             seen(false, 900),
         ]);
         assert!(found.iter().all(|look| look.busy && !look.freezes));
+    }
+
+    #[test]
+    fn one_that_waits_for_a_processor_is_busy_however_little_it_gets() {
+        let mut starved = seen(false, 500);
+        starved.as_mut().unwrap().running = true;
+        let found = looks([starved; 4]);
+        assert!(found.iter().all(|look| look.busy && !look.freezes));
+        // What is too little between two looks is enough between more of them.
+        let found = looks([505, 515, 525, 526].map(|cpu| seen(false, cpu)));
+        assert_eq!(found.map(|look| look.busy), [false, false, true, false]);
     }
 
     #[test]

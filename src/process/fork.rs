@@ -16,7 +16,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::ptr;
 
-use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+use rustix::process::{Pid, WaitId, WaitIdOptions, setrlimit, waitid};
+
+use crate::process::limits::Bound;
 
 /// Where a program without a slash is looked for if the environment has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/bin:/bin";
@@ -44,6 +46,8 @@ pub(super) struct Plan<'a> {
     pub(super) cwd: &'a Path,
     /// The child's file descriptors, from 0 on. It gets no others.
     pub(super) fds: &'a [BorrowedFd<'a>],
+    /// What the system lets it use.
+    pub(super) limits: &'a [Bound],
 }
 
 /// Starts the program and returns when it runs. Fails with the child's reason if it does not, and
@@ -75,6 +79,7 @@ pub(super) fn run(plan: &Plan<'_>) -> io::Result<Pid> {
         env: &pointers(&env),
         cwd: &cwd,
         fds: &mut fds,
+        limits: plan.limits,
         error: 0,
     };
     let pid = system::fork(&mut child)?;
@@ -99,6 +104,7 @@ struct Prepared<'a> {
     cwd: &'a CString,
     /// Pairs of a descriptor and the number it is to have; the child overwrites the first.
     fds: &'a mut [(RawFd, RawFd)],
+    limits: &'a [Bound],
     /// Why the program does not run; written by the child.
     error: c_int,
 }
@@ -136,6 +142,10 @@ impl Prepared<'_> {
                 &raw const none,
                 ptr::null_mut(),
             ))?;
+            // Last, for what is done here takes memory and descriptors as well.
+            for (resource, limit) in self.limits {
+                setrlimit(*resource, limit.clone()).map_err(rustix::io::Errno::raw_os_error)?;
+            }
             let mut refusal = libc::ENOENT;
             for program in self.programs {
                 libc::execve(program.as_ptr(), self.args.as_ptr(), self.env.as_ptr());

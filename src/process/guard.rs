@@ -127,6 +127,7 @@ fn launch() -> io::Result<Process> {
             .map(|(name, value)| (name.into(), value.into())),
         cwd: Path::new("/"),
         fds: &[reader.as_fd(), null.as_fd(), null.as_fd()],
+        limits: &[],
     })?;
     Ok(Process { pid, stdin })
 }

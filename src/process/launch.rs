@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::process::limits::ResourceLimits;
+
 /// Where one of the child's output streams goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutputMode {
@@ -58,6 +60,8 @@ pub struct Launch {
     pub stderr: OutputMode,
     /// Further descriptors that it gets, from [`FIRST_INHERITED`] on.
     pub inherited: Vec<Arc<OwnedFd>>,
+    /// What the system lets it use.
+    pub limits: ResourceLimits,
 }
 
 /// When a child that was told to stop gets which push. All times count from the call of

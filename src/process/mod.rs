@@ -41,6 +41,7 @@ mod inbox;
 mod journal;
 mod launch;
 mod life;
+mod limits;
 mod link;
 #[cfg(target_os = "linux")]
 mod marked;
@@ -60,6 +61,7 @@ pub use crate::process::child::Child;
 pub use crate::process::chunk::Chunk;
 pub use crate::process::event::{ExitReport, Observer, OutputStream, ProcessEvent};
 pub use crate::process::launch::{FIRST_INHERITED, Launch, OutputMode, OwnerId, StopPlan};
+pub use crate::process::limits::ResourceLimits;
 pub use crate::process::link::{DataLink, WriteState};
 pub use crate::process::reactor::Reactor;
 pub use crate::process::registry::{kill_all, kill_owned, live};

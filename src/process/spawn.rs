@@ -94,6 +94,7 @@ fn start(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<(Child, Supe
         journal.file().as_fd(),
     ];
     fds.extend(launch.inherited.iter().map(|fd| fd.as_fd()));
+    let limits = launch.limits.bounds()?;
     let pid = fork::run(&Plan {
         bond: Bond::Worker,
         program: &launch.program,
@@ -101,6 +102,7 @@ fn start(launch: Launch, observer: Arc<dyn Observer>) -> io::Result<(Child, Supe
         env: &env,
         cwd: &launch.cwd,
         fds: &fds,
+        limits: &limits,
     })?;
     drop((null, stdout_target, stderr_target, child_ends));
     let death = Death::watch(pid).inspect_err(|_| discard(pid))?;

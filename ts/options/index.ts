@@ -37,6 +37,7 @@ export {
 export type { WeightsOption } from './weights.js';
 export { normalizeWorker } from './worker.js';
 export {
+  normalizeReady,
   normalizeScale,
   type ScaleRange,
   type StartupBatchOption,

@@ -5,18 +5,10 @@ import { inspect } from 'node:util';
 /** A value of the wrong kind; `code` is the one Node's own functions use. */
 export class InvalidOptionError extends TypeError {
   /** As in Node: tells a wrong argument from a fault inside. */
-  readonly code: 'ERR_INVALID_ARG_VALUE' | 'ERR_UNSUPPORTED_OPTION';
+  readonly code = 'ERR_INVALID_ARG_VALUE';
 
   static {
     hideName(InvalidOptionError, 'TypeError');
-  }
-
-  constructor(
-    message: string,
-    code: 'ERR_INVALID_ARG_VALUE' | 'ERR_UNSUPPORTED_OPTION' = 'ERR_INVALID_ARG_VALUE',
-  ) {
-    super(message);
-    this.code = code;
   }
 }
 

@@ -22,9 +22,12 @@ export interface LimitsOption {
    * off: large values take the pipe.
    */
   readonly sharedMemory?: number | undefined;
-  /** Memory of one worker, in bytes; default none. */
+  /**
+   * Address space of one worker, in bytes, which is more than what it has in use; default none. Beyond
+   * it Python raises `MemoryError`.
+   */
   readonly memory?: number | undefined;
-  /** Processor time of one worker, in seconds; default none. */
+  /** Processor time of one worker, in seconds, rounded up; default none. It is ended when it is over. */
   readonly cpu?: number | undefined;
   /** Files that one worker may hold open; default none. */
   readonly files?: number | undefined;
@@ -60,7 +63,7 @@ export function normalizeLimits(value: unknown = {}): Limits {
       Number.MAX_SAFE_INTEGER,
     ),
     memory: count('limits.memory', memory),
-    cpu: cpu === undefined ? null : number('limits.cpu', cpu, 0.001, 1e12),
+    cpu: cpu === undefined ? null : Math.ceil(number('limits.cpu', cpu, 0.001, 1e12)),
     files: count('limits.files', files),
     callTimeoutMs: timeLimit('limits.callTimeout', callTimeout ?? 0),
   };

@@ -51,6 +51,11 @@ export interface NativeConfig {
   readonly depthLimit: number;
   /** Bytes of shared memory that either side may keep idle; 0 for no shared memory. */
   readonly sharedMemory: number;
+  /** In bytes. */
+  readonly memoryLimit: number | null;
+  /** In whole seconds. */
+  readonly cpuLimit: number | null;
+  readonly filesLimit: number | null;
   readonly callTimeoutMs: number | null;
   readonly startTimeoutMs: number | null;
   readonly graceMs: number;

@@ -36,7 +36,6 @@ import { checkRuntime, normalizeRuntime, type RuntimeOption, runtimeCommand } fr
 import { normalizeSessions, type SessionsOption } from './sessions.js';
 import { normalizeStartTimeout, type StartTimeoutOption } from './startTimeout.js';
 import { normalizeStrategy, type StrategyOption } from './strategy.js';
-import { refuseUnsupported, UNSUPPORTED_SPAWN } from './unsupported.js';
 import { normalizeValidate, type ValidateOption } from './validate.js';
 import { normalizeValues, type ValuesOption } from './values.js';
 import { normalizeWeights, type WeightsOption } from './weights.js';
@@ -186,6 +185,9 @@ export function normalizeSpawnOptions(
     frameLimit: all.limits.frame,
     depthLimit: all.limits.depth,
     sharedMemory: all.limits.sharedMemory,
+    memoryLimit: all.limits.memory,
+    cpuLimit: all.limits.cpu,
+    filesLimit: all.limits.files,
     callTimeoutMs: all.limits.callTimeoutMs,
     startTimeoutMs: all.startTimeout,
     graceMs: all.graceMs,
@@ -228,7 +230,6 @@ function normalize(options: SpawnOptions): Normalized {
     const expected = 'absent where heartbeat is false, for heartbeats tell the memory in use';
     throw refusal('recycle.rss', expected, normalized.recycle.rss);
   }
-  refuseUnsupported(UNSUPPORTED_SPAWN, options);
   return normalized;
 }
 

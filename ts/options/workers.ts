@@ -89,3 +89,9 @@ export function normalizeScale(value: unknown): ScaleRange {
   const max = integer('scale.max', range['max'], 1, MOST);
   return { min: integer('scale.min', range['min'] ?? 1, 1, max), max };
 }
+
+/** @returns how many workers `ready` waits for; null for as many as the pool always keeps */
+export function normalizeReady(value: unknown): number | null {
+  const { min } = knownNames('ready', value, ['min']);
+  return min === undefined ? null : integer('ready.min', min, 1, MOST);
+}

@@ -18,7 +18,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use synapse::process::{
-    Child, ExitReport, Launch, Observer, OutputMode, OutputStream, OwnerId, ProcessEvent, begin,
+    Child, ExitReport, Launch, Observer, OutputMode, OutputStream, OwnerId, ProcessEvent,
+    ResourceLimits, begin,
 };
 
 /// How long something may take before a test gives up. No test passes because of it.
@@ -83,6 +84,7 @@ fn launch(name: &str, args: &[&str]) -> Launch {
         cwd: std::env::temp_dir(),
         stdout: OutputMode::Event,
         stderr: OutputMode::Event,
+        limits: ResourceLimits::default(),
     }
 }
 

@@ -172,6 +172,7 @@ impl World {
         let since = process.computes.map_or(Duration::ZERO, |at| now.since(at));
         Some(Vitals {
             stopped: process.frozen && shows,
+            running: false,
             cpu: process.cpu + 100 * since,
         })
     }

@@ -455,6 +455,10 @@ impl World {
                 let (engine, actions) = (&mut self.engine, &mut self.actions);
                 engine.inspected(self.now, worker, &Journal::Unknown, actions);
             }
+            Command::Look(worker) => {
+                let (engine, actions) = (&mut self.engine, &mut self.actions);
+                engine.looked(self.now, worker, None, actions);
+            }
             Command::Stop(worker) | Command::Kill(worker) => {
                 let after = self.random.within(0..=1_000);
                 self.plan(after, What::Die(worker));
@@ -509,6 +513,8 @@ fn hello() -> Vec<u8> {
         executable: String::new(),
         sdk: String::new(),
         default: Some(0),
+        heartbeat: 0,
+        shared: false,
         handlers: handlers.collect(),
     };
     message::frame(Kind::Hello, 0, &hello).unwrap()
