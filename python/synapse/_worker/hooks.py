@@ -6,8 +6,8 @@ from synapse._registry import Registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-    from collections.abc import Awaitable
+    from asyncio import AbstractEventLoop, Task
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
 
@@ -17,6 +17,8 @@ class Hooks:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._loop: AbstractEventLoop | None = None
+        #: What runs in it, as long as `complete` waits for that.
+        self._task: Task[Any] | None = None
 
     @property
     def loop(self) -> AbstractEventLoop:
@@ -39,6 +41,7 @@ class Hooks:
 
         loop = self.loop
         task = asyncio.ensure_future(awaitable, loop=loop)
+        outer, self._task = self._task, task
         try:
             return loop.run_until_complete(task)
         except BaseException:
@@ -46,6 +49,32 @@ class Hooks:
                 task.cancel()
                 loop.run_until_complete(asyncio.wait((task,)))
             raise
+        finally:
+            self._task = outer
+
+    def cancel(self, wanted: Callable[[], bool]) -> None:
+        """Cancels the coroutine that runs, if there is one, at its next `await`.
+
+        To be called by any thread, or by a signal handler: an exception that is raised in the event
+        loop itself would leave that half-way through what it does.
+
+        Args:
+            wanted: asked just before; what it answers False to is left alone.
+
+        """
+        task, loop = self._task, self._loop
+        if task is None or loop is None:
+            return
+
+        def cancel() -> None:
+            if not task.done() and wanted():
+                task.cancel()
+
+        try:
+            loop.call_soon_threadsafe(cancel)
+        except RuntimeError:
+            # The loop is closed.
+            pass
 
     def start(self) -> None:
         """Runs what `on_start` registered, in that order."""

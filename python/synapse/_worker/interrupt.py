@@ -20,9 +20,15 @@ from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType, FrameType
 
 _package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+#: An event loop is nobody's code: what is raised in it leaves it half-way through what it does.
+_LOOPS = (
+    os.path.join(os.path.dirname(os.__file__), "asyncio", ""),
+    os.path.join(os.path.dirname(os.__file__), "selectors.py"),
+)
 
 
 #: Looks of the watchdog for which a cancelled call that does not run is remembered.
@@ -46,6 +52,9 @@ class Interrupter:
         self._patience = 0
         #: Code of ours that calls the user's functions: below it the stack is not looked at.
         self.drivers: set[CodeType] = set()
+        #: Cancels the coroutine that the main thread runs, if it is asked just before whether that
+        #: is still wanted and the answer is True.
+        self.cancel_coroutine: Callable[[Callable[[], bool]], None] | None = None
         #: Whether the main thread has seen that it has to stop.
         self.stop_seen = False
 
@@ -113,8 +122,18 @@ class Interrupter:
                 self.stop_seen = True
                 raise Wake
             return
-        if self._wanted and running and self._is_in_user_code(frame):
+        if not self._wanted or not running:
+            return
+        if self._is_in_user_code(frame):
             self._raise_wanted(running)
+        elif self.cancel_coroutine is not None:
+            self.cancel_coroutine(lambda: self._take_wanted(running))
+
+    def _take_wanted(self, running: int) -> bool:
+        if self._wanted in (running, STOP) and self._worker.running[0] == running:
+            self._wanted = 0
+            return True
+        return False
 
     def _on_terminate(self, number: int, frame: FrameType | None) -> None:
         # A second SIGTERM ends the process whatever it does.
@@ -137,6 +156,8 @@ def is_in_user_code(frame: FrameType | None, drivers: set[CodeType]) -> bool:
 
     """
     depth = 0
+    if frame is not None and frame.f_code.co_filename.startswith(_LOOPS):
+        return False
     while frame is not None:
         code = frame.f_code
         if code in drivers:

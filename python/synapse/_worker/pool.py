@@ -35,7 +35,8 @@ class Window:
         self._granted = 0
         #: Written by the thread that sends.
         self._taken = 0
-        self._closed = False
+        #: Whether the call was cancelled.
+        self.closed = False
 
     def grant(self, more: int) -> None:
         """Allows further items."""
@@ -44,14 +45,14 @@ class Window:
             self._changed.notify()
 
     def close(self) -> None:
-        """Ends the waiting: the stream is cancelled."""
+        """The call is cancelled: it does not begin, or its waiting ends."""
         with self._changed:
-            self._closed = True
+            self.closed = True
             self._changed.notify()
 
     def take_now(self) -> bool:
         """Whether an item may be sent, without waiting. It counts as sent then."""
-        if self._granted <= self._taken or self._closed:
+        if self._granted <= self._taken or self.closed:
             return False
         self._taken += 1
         return True
@@ -64,9 +65,9 @@ class Window:
 
         """
         with self._changed:
-            while self._granted <= self._taken and not self._closed:
+            while self._granted <= self._taken and not self.closed:
                 self._changed.wait()
-            if self._closed:
+            if self.closed:
                 raise Cancelled("the stream was cancelled")
             self._taken += 1
 
@@ -96,15 +97,17 @@ class Pool:
 
     def submit(self, request: Request) -> None:
         """Runs a request as soon as a thread is free."""
+        window = Window()
+        with self._lock:
+            self._open[request.call] = window
+            need = len(self._open) > len(self._threads) < self._size
+        if request.call in self._worker.cancelled:
+            # Looked at now, for the worker does not remember it until a thread is free.
+            window.close()
         if request.nested:
             # A thread of this pool may be waiting for it: none can be waited for.
-            with self._lock:
-                self._open[request.call] = Window()
             self._start(lambda: self._serve_one(request), "synapse-nested", self._helpers)
             return
-        with self._lock:
-            self._open[request.call] = Window()
-            need = len(self._open) > len(self._threads) < self._size
         self._queue.put(request)
         if need:
             self._start(self._work, f"synapse-{len(self._threads) + 1}", self._threads)
@@ -124,8 +127,9 @@ class Pool:
         """Interrupts a call, if it is one of this pool."""
         window = self._open.get(call)
         if window is not None:
-            self._interrupter.interrupt(call)
+            # In this order: a call that begins meanwhile sees the one or is caught by the other.
             window.close()
+            self._interrupter.interrupt(call)
 
     def cancel_all(self) -> None:
         """Interrupts every call."""
@@ -189,7 +193,7 @@ class Pool:
         while True:
             try:
                 if replies is None:
-                    self._interrupter.begin(call)
+                    self._interrupter.begin(call, runner.hooks)
                     replies = self._execute(runner, request)
                 self._interrupter.end(call)
             except Cancelled as error:
@@ -204,7 +208,7 @@ class Pool:
     def _execute(self, runner: Runner, request: Request) -> tuple[Any, ...]:
         calls, call = self._calls, request.call
         try:
-            if self._worker.is_cancelled(call):
+            if self._open[call].closed or self._worker.is_cancelled(call):
                 raise Cancelled("the call was cancelled before it began")
             self._worker.journal.begin(request.number)
             result = runner.call(request)

@@ -25,7 +25,8 @@ class Runner:
     def __init__(
         self, hooks: Hooks, running: list[int], left: Callable[[int], None] | None = None
     ) -> None:
-        self._hooks = hooks
+        #: What runs its coroutines.
+        self.hooks = hooks
         self._running = running
         #: Called with the call's id whenever a function of the user has returned.
         self._left = left
@@ -80,7 +81,7 @@ class Runner:
             return result
         self._running[0] = call
         try:
-            value = self._hooks.complete(result)
+            value = self.hooks.complete(result)
         finally:
             self._running[0] = 0
         if self._left is not None:
@@ -116,7 +117,7 @@ class Runner:
         """Ends a source early: its `finally` blocks run. One that is at its end stays so."""
         close: Callable[[], Any] | None = getattr(source, "aclose", None)
         if close is not None:
-            self._hooks.complete(close())
+            self.hooks.complete(close())
             return
         close = getattr(source, "close", None)
         if close is not None:

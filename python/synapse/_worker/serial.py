@@ -41,6 +41,7 @@ from synapse._worker.watcher import protocol_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from synapse._worker.hosting import Waiting
@@ -77,6 +78,8 @@ class Serial:
         self._watchdog = watchdog
         self._interrupter = interrupter
         self.hooks = hooks
+        #: What runs the coroutines of the call on top.
+        self.innermost = hooks
         self.runner = Runner(hooks, worker.running)
         #: The thread that serves.
         self.main = get_ident()
@@ -93,6 +96,7 @@ class Serial:
         self._plain: Context | None = None
         worker.journal.in_order()
         calls.index(lambda handler: handler.function)
+        interrupter.cancel_coroutine = self._cancel_coroutine
         interrupter.drivers.update((*driver_codes(), Serial.serve.__code__))
         watchdog.tasks.append(self._flush_burst)
         worker.on_cancel = self._on_cancel
@@ -460,6 +464,9 @@ class Serial:
         self._inbox.wake()
         if self._sharing is not None:
             self._sharing.channel.wake()
+
+    def _cancel_coroutine(self, wanted: Callable[[], bool]) -> None:
+        self.innermost.cancel(wanted)
 
     def _context(self) -> Context | None:
         if self._sharing is not None and get_ident() != self.main:

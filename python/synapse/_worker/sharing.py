@@ -32,6 +32,8 @@ if TYPE_CHECKING:
         hooks: Hooks
         runner: Runner
         request: Request | None
+        #: What runs the coroutines of the call on top.
+        innermost: Hooks
 
         def unread(self) -> bytes:
             """What it has read and not begun."""
@@ -142,7 +144,11 @@ class Sharing:
         running[0], loop.request = 0, request
         try:
             if loop.hooks.is_running:
-                self._run_with_own_loop(request, running)
+                outer_hooks = loop.innermost
+                try:
+                    self._run_with_own_loop(request, running)
+                finally:
+                    loop.innermost = outer_hooks
             else:
                 loop.execute(request, loop.runner)
         finally:
@@ -163,6 +169,8 @@ class Sharing:
     def _run_with_own_loop(self, request: Request, running: list[int]) -> None:
         """Runs a request that cannot use the event loop, because that runs further up."""
         hooks = Hooks(self._worker.registry)
+        if get_ident() == self._loop.main:
+            self._loop.innermost = hooks
         try:
             self._loop.execute(request, Runner(hooks, running))
         finally:

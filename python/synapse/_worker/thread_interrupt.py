@@ -10,9 +10,11 @@ revoked and the exception raised right there. Calls that C code blocks are out o
 from __future__ import annotations
 
 import sys
+from functools import partial
 from threading import RLock, get_ident
 
 from synapse._cancelled import Cancelled
+from synapse._worker.hooks import Hooks
 from synapse._worker.interrupt import is_in_user_code
 from synapse._worker.runner import driver_codes
 from synapse._worker.watchdog import Watchdog
@@ -28,16 +30,19 @@ class ThreadInterrupter:
         self._lock = RLock()
         #: The thread of each call that runs.
         self._threads: dict[int, int] = {}
+        #: What may run a coroutine for it.
+        self._hooks: dict[int, Hooks] = {}
         #: Calls to be interrupted.
         self._unwanted: set[int] = set()
         #: Calls whose thread has been ordered to raise, and may have done so or not.
         self._ordered: set[int] = set()
         watchdog.tasks.append(self._order)
 
-    def begin(self, call: int) -> None:
-        """Notes that the current thread runs a call."""
+    def begin(self, call: int, hooks: Hooks) -> None:
+        """Notes that the current thread runs a call, and its coroutines by `hooks`."""
         with self._lock:
             self._threads[call] = get_ident()
+            self._hooks[call] = hooks
 
     def end(self, call: int) -> None:
         """Notes that the call is over: once this returns nothing is raised any more.
@@ -46,14 +51,17 @@ class ThreadInterrupter:
         """
         with self._lock:
             self._threads.pop(call, None)
+            self._hooks.pop(call, None)
             self._unwanted.discard(call)
             if call in self._ordered:
                 _tell(get_ident(), None)
                 self._ordered.discard(call)
 
     def interrupt(self, call: int) -> None:
-        """Interrupts a call, now or as soon as it can be."""
+        """Interrupts a call if it runs, now or as soon as it can be."""
         with self._lock:
+            if call not in self._threads:
+                return
             self._unwanted.add(call)
         self._order()
         self._watchdog.wake()
@@ -87,7 +95,17 @@ class ThreadInterrupter:
                     self._unwanted.discard(call)
                     self._ordered.add(call)
                     _tell(thread, Cancelled)
+                elif thread is not None:
+                    self._hooks[call].cancel(partial(self._take, call))
             return bool(self._unwanted)
+
+    def _take(self, call: int) -> bool:
+        """Whether a call is to be interrupted; it is not asked for again."""
+        with self._lock:
+            wanted = call in self._unwanted and self._threads.get(call) == get_ident()
+            if wanted:
+                self._unwanted.discard(call)
+            return wanted
 
 
 def _tell(thread: int, exception: type[BaseException] | None) -> None:
