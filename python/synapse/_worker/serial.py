@@ -170,6 +170,8 @@ class Serial:
                         if not self._serve_shared(data[at:]):
                             return
                         data, at, end = inbox.data, 0, 0
+                        # What was read last is long ago: it does not tell what is stale.
+                        count = size
                         break
                     if word & 0xFF == REQUEST:
                         cancelled.discard(call)

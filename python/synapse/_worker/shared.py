@@ -63,10 +63,10 @@ class Shared:
         #: Told that there is a nested request.
         self.on_nested: Callable[[], None] | None = None
 
-    @property
-    def drained(self) -> bool:
-        """Whether the last read took everything that there was."""
-        return self._reader.drained
+    def take_drained(self) -> bool:
+        """Whether the last read took everything that there was; answers so once for each read."""
+        drained, self._reader.drained = self._reader.drained, False
+        return drained
 
     def open(self, unread: bytes) -> None:
         """Takes the channel over.

@@ -89,7 +89,7 @@ class Sharing:
             if not channel.requests:
                 if worker.data.pending:
                     worker.data.flush()
-                if worker.cancelled and channel.drained:
+                if worker.cancelled and channel.take_drained():
                     worker.forget_stale()
                 rest = channel.close()
                 if rest is not None:
