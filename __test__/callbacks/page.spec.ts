@@ -1,30 +1,6 @@
 /** The examples of docs/callbacks.md do what they say. */
 
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
-import { createFolder, createSynapse } from '../support/modules.js';
+import { test } from '@jest/globals';
+import { runPage } from '../support/page.js';
 
-const page = readFileSync(join(__dirname, '../../docs/callbacks.md'), 'utf8');
-
-/** The first fenced block in a language. */
-function block(language: string): string {
-  return new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, 'ms').exec(page)?.[1] ?? '';
-}
-
-type Program = (synapse: unknown, console: { log(line: unknown): void }) => Promise<void>;
-
-test('the example', async () => {
-  const source = block('js');
-  const promised = [...source.matchAll(/^console\.log\(.*\); \/\/ (.*)$/gm)].map(
-    ([, text]) => text,
-  );
-  expect(promised.length).toBeGreaterThan(3);
-  const AsyncFunction = (async () => {}).constructor as new (...text: string[]) => Program;
-  const program = new AsyncFunction('synapse', 'console', source);
-  const synapse = createSynapse();
-  await synapse.spawn(createFolder({ 'main.py': block('python') }), 'main');
-  const printed: string[] = [];
-  await program(synapse, { log: (line) => printed.push(String(line)) });
-  expect(printed).toEqual(promised);
-});
+test('the example', () => runPage('callbacks.md'));

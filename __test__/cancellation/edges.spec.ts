@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import type { SpawnOptions, Synapse, WorkerExit } from '../../ts/index.js';
+import type { HandlerContext, SpawnOptions, Synapse, WorkerExit } from '../../ts/index.js';
 import { createFolder, createSynapse, until } from '../support/modules.js';
 
 const MODULE = `
@@ -185,7 +185,7 @@ describe('an aborted call', () => {
         aborted = resolve;
       });
       let begun = false;
-      synapse.handle('slow', async (_name, ctx) => {
+      synapse.handle('slow', async (_name, ctx: HandlerContext) => {
         begun = true;
         await new Promise((_, reject) => {
           ctx.signal.addEventListener('abort', () => {
@@ -275,7 +275,9 @@ test('a worker that dies takes only what it had begun, however much was written 
   const { synapse, count } = await start(source);
   await warm(synapse);
   const deaths = Promise.allSettled([synapse.invoke('die', ['death'])]);
-  const calls = Array.from({ length: 100 }, (_, index) => synapse.invoke('noted', [`call ${index}`]));
+  const calls = Array.from({ length: 100 }, (_, index) =>
+    synapse.invoke('noted', [`call ${index}`]),
+  );
   expect(await deaths).toMatchObject([
     { status: 'rejected', reason: { code: 'WORKER_EXITED', exitCode: 3, mayHaveExecuted: true } },
   ]);

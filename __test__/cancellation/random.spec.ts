@@ -163,7 +163,8 @@ class Run {
       ? this.#consume(name, args, options, taken)
       : this.#synapse.invoke(name, args, options);
     const outcome = await unlessStalled(call, `step ${number}: ${name}`);
-    this.#judge(outcome, { name, value, reason, aborts, timeout, count: taken });
+    const end = judge(outcome, { name, value, reason, aborts, timeout, count: taken });
+    this.counts.set(end, (this.counts.get(end) ?? 0) + 1);
   }
 
   /** Aborts now, in this tick, in the next, or some time later. */
@@ -205,40 +206,37 @@ class Run {
     }
     return all;
   }
+}
 
-  #judge(
-    outcome: Outcome,
-    made: {
-      readonly name: string;
-      readonly value: string;
-      readonly reason: unknown;
-      readonly aborts: boolean;
-      readonly timeout: number;
-      readonly count: number;
-    },
-  ): void {
-    const { name, value } = made;
-    if ('error' in outcome) {
-      const { error } = outcome;
-      if (made.aborts && error === made.reason) return this.#count('aborted');
-      const { code, message, pythonType } = error as Record<string, unknown>;
-      if (made.timeout > 0 && code === 'TIMEOUT') return this.#count('timed out');
-      if (!name.endsWith('fails')) throw error;
-      expect({ message, pythonType }).toEqual({ message: value, pythonType: 'ValueError' });
-      return this.#count('failed');
-    }
-    const wanted = name.endsWith('items')
-      ? new Array(made.count).fill(value)
-      : name.includes('asks')
-        ? value + value
-        : value;
-    expect(outcome.value).toEqual(wanted);
-    this.#count('answered');
+/** What kind of end it was; throws if a call made so may not end so. */
+function judge(
+  outcome: Outcome,
+  made: {
+    readonly name: string;
+    readonly value: string;
+    readonly reason: unknown;
+    readonly aborts: boolean;
+    readonly timeout: number;
+    readonly count: number;
+  },
+): string {
+  const { name, value } = made;
+  if ('error' in outcome) {
+    const { error } = outcome;
+    if (made.aborts && error === made.reason) return 'aborted';
+    const { code, message, pythonType } = error as Record<string, unknown>;
+    if (made.timeout > 0 && code === 'TIMEOUT') return 'timed out';
+    if (!name.endsWith('fails')) throw error;
+    expect({ message, pythonType }).toEqual({ message: value, pythonType: 'ValueError' });
+    return 'failed';
   }
-
-  #count(what: string): void {
-    this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
-  }
+  const wanted = name.endsWith('items')
+    ? new Array(made.count).fill(value)
+    : name.includes('asks')
+      ? value + value
+      : value;
+  expect(outcome.value).toEqual(wanted);
+  return 'answered';
 }
 
 /** The outcome of a call; throws if there is none in time. */
