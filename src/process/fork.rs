@@ -23,7 +23,12 @@ use crate::process::limits::Bound;
 /// Where a program without a slash is looked for if the environment has no `PATH`.
 const DEFAULT_PATH: &str = "/usr/bin:/bin";
 
-/// The signals whose disposition a program inherits and may change.
+/// The signals whose disposition a program inherits and may change. On Linux the real-time signals as
+/// well: until the program is executed a handler of the host's would run in the host's memory. The two
+/// that the C library keeps for itself it refuses to change.
+#[cfg(target_os = "linux")]
+const SIGNALS: std::ops::RangeInclusive<c_int> = 1..=64;
+#[cfg(not(target_os = "linux"))]
 const SIGNALS: std::ops::RangeInclusive<c_int> = 1..=31;
 
 /// How the child relates to us.
@@ -176,7 +181,7 @@ impl Prepared<'_> {
                 libc::SIG_DFL
             };
             // SAFETY: neither disposition is a function; it fails for SIGKILL and SIGSTOP, which
-            // have only one.
+            // have only one, and for those of the C library.
             unsafe { libc::signal(signal, disposition) };
         }
     }
