@@ -11,7 +11,6 @@ export {
   HostCall,
   HostError,
   type HostFunction,
-  type HostPath,
   handler,
   host,
   Kwargs,

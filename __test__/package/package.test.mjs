@@ -29,6 +29,13 @@ function filesOf(folder) {
     .sort();
 }
 
+/** A worker file with what `synapse conformance` cannot do without. */
+function workerSource(first) {
+  return `${first}
+    sdk.handler('echo', (value) => value);
+    sdk.handler('fail', (message) => { throw new Error(message); });`;
+}
+
 before(async () => {
   tarballs = await pack(project.beside('tarballs'));
   for (const [path, text] of Object.entries(example.files)) project.write(path, text);
@@ -84,6 +91,24 @@ test('import and require give the same objects under the same names', () => {
   const { names, imported, same } = JSON.parse(stdout);
   assert.ok(same);
   assert.deepEqual(imported, names);
+});
+
+test('a worker in Node finds the SDK by both formats, and the command checks it', () => {
+  project.write(
+    'js_module/worker.cjs',
+    workerSource("const sdk = require('@himalaya-quant/synapse/worker');"),
+  );
+  project.write(
+    'js_module/worker.mjs',
+    workerSource("import * as sdk from '@himalaya-quant/synapse/worker';"),
+  );
+  for (const file of ['worker.cjs', 'worker.mjs']) {
+    const bin = project.path('node_modules', '.bin', 'synapse');
+    const args = ['conformance', '--only', 'arguments', '--', 'node', bin, 'worker'];
+    const { code, output } = project.run(bin, ...args, `js_module/${file}`);
+    assert.equal(code, 0, output);
+    assert.match(output, /0 failed/);
+  }
 });
 
 test('the compiled files require nothing but what is installed', () => {

@@ -2,7 +2,7 @@
  * The contenders, in the order of the tables. Each is a class:
  *
  *   static id, title          its name on the command line, and in the tables
- *   static role               'synapse', 'standin', 'peer' or 'floor'
+ *   static role               'synapse', 'standin', 'peer', 'node' (no Python) or 'floor'
  *   static capabilities       bytes: takes bytes; burst: many calls at once;
  *                             burstLimit: how many of them in one turn (the
  *                             time is scaled up); restart: can be started
@@ -21,7 +21,9 @@
 
 import { ConcurrentCPython } from './concurrent-c-python.mjs';
 import { Floor } from './floor.mjs';
+import { ForkIpc } from './fork-ipc.mjs';
 import { NodeCallsPython } from './node-calls-python.mjs';
+import { NodeWorker } from './node-worker.mjs';
 import { PythonShellContender } from './python-shell.mjs';
 import { Pythonia } from './pythonia.mjs';
 import { StandIn } from './standin.mjs';
@@ -36,5 +38,7 @@ export const contenders = [
   Pythonia,
   ConcurrentCPython,
   NodeCallsPython,
+  NodeWorker,
+  ForkIpc,
   Floor,
 ];

@@ -173,7 +173,8 @@ function call(name: string, args: unknown[]): HostCall {
 export type Host = {
   /** Calls the handler registered as `name`. The last argument may be `kwargs()`. */
   call<Result = unknown>(name: string, ...args: unknown[]): HostCall<Result>;
-} & { readonly [name: string]: HostPath };
+  // biome-ignore lint/suspicious/noExplicitAny: only the user knows which handlers there are
+} & { readonly [name: string]: any };
 
 /** A name in the host, such as `host.market.DataFetch`. */
 export interface HostPath {

@@ -4,7 +4,7 @@ export { NdArray, ndarray } from '../codec/ndarray.js';
 export { Kwargs, kwargs } from '../kwargs.js';
 export { CancelledError, type Context, context, type Log } from './context.js';
 export type { HostFunction } from './functions.js';
-export { type Host, HostCall, HostError, type HostPath, host } from './host.js';
+export { type Host, HostCall, HostError, host } from './host.js';
 export {
   type HandlerFunction,
   type HandlerOptions,

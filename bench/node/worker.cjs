@@ -1,0 +1,5 @@
+'use strict';
+
+const { handler } = require('@himalaya-quant/synapse/worker');
+
+handler('echo', (value) => value, { default: true });
