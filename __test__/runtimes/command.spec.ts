@@ -100,7 +100,7 @@ describe('a command', () => {
     [['no-such-program'], /there is no program "no-such-program" on the PATH/],
     [['./no-such-file'], /"\.\/no-such-file" in .*No such file/],
     [['sh', '-c', 'echo no luck >&2; exit 3'], /exited with code 3 before it was ready/],
-    [['sh', '-c', 'kill -9 $$'], /SIGKILL before it was ready/],
+    [['sh', '-c', 'kill -9 $$'], /SIGKILL .*before it was ready/],
   ])('%j that does not become a worker is told by name', async (command, message) => {
     const folder = createFolder({ 'worker.cjs': '' });
     const synapse = createSynapse({ runtime: { command } });
