@@ -128,3 +128,67 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    fn borrower() -> Borrower {
+        Borrower::new(Arena::create(8 * BLOCK).unwrap())
+    }
+
+    #[test]
+    fn what_is_not_lent_cannot_be_borrowed() {
+        let borrower = borrower();
+        borrower.shared.arena.set_lent(2, true);
+        let lies = [
+            (0, 1),
+            (1, 1),
+            (2, 0),
+            (2, 6 * BLOCK + 1),
+            (2, usize::MAX),
+            (8, 1),
+            (usize::MAX, usize::MAX),
+        ];
+        for (block, length) in lies {
+            let refused = borrower.borrow(block, length).unwrap_err();
+            assert_eq!(refused, NotLent { block, length });
+        }
+        assert_eq!(borrower.borrow(2, 6 * BLOCK).unwrap().length(), 6 * BLOCK);
+    }
+
+    #[test]
+    fn a_value_is_borrowed_once_and_free_when_it_is_let_go() {
+        let borrower = borrower();
+        borrower.shared.arena.set_lent(2, true);
+        let loan = borrower.borrow(2, 10).unwrap();
+        assert!(borrower.borrow(2, 10).is_err());
+        assert!(borrower.shared.arena.is_lent(2));
+        drop(loan);
+        assert!(!borrower.shared.arena.is_lent(2));
+        assert!(borrower.borrow(2, 10).is_err());
+    }
+
+    #[test]
+    fn a_loan_outlives_its_worker_and_what_is_around_it_is_given_back() {
+        let borrower = borrower();
+        for block in [1, 3] {
+            borrower.shared.arena.provide(&(block..block + 1)).unwrap();
+            borrower.shared.arena.write(block, b"abc");
+            borrower.shared.arena.set_lent(block, true);
+        }
+        let loan = borrower.borrow(3, 3).unwrap();
+        let shared = Arc::clone(&borrower.shared);
+        drop(borrower);
+        let read = |block| {
+            // SAFETY: three bytes of blocks that nobody writes to meanwhile.
+            #[expect(unsafe_code, reason = "reads mapped memory")]
+            unsafe {
+                std::slice::from_raw_parts(shared.arena.at(block).as_ptr(), 3).to_vec()
+            }
+        };
+        assert_eq!((read(1), read(3)), (vec![0; 3], b"abc".to_vec()));
+        drop(loan);
+        assert_eq!(read(3), [0; 3]);
+    }
+}

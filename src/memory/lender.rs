@@ -190,3 +190,100 @@ impl Lender {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    const ONE: WorkerId = WorkerId(1);
+    const TWO: WorkerId = WorkerId(2);
+    const CALL: CallId = CallId(7);
+
+    /// Room for seven values of a block.
+    fn lender() -> Lender {
+        Lender::new(Arena::create(8 * BLOCK).unwrap(), usize::MAX)
+    }
+
+    /// How many values of a block there is room for.
+    fn room(lender: &mut Lender) -> usize {
+        let purpose = Purpose::Call(CallId(99));
+        let count = (0..)
+            .take_while(|_| lender.lend(purpose, b"a", Time::ZERO).is_some())
+            .count();
+        lender.withdraw(purpose, Time::ZERO);
+        count
+    }
+
+    fn lend(lender: &mut Lender) -> usize {
+        let block = lender.lend(Purpose::Call(CALL), b"abc", Time::ZERO);
+        block.unwrap()
+    }
+
+    #[test]
+    fn what_is_not_sent_is_free_at_once() {
+        let mut lender = lender();
+        assert_eq!(room(&mut lender), 7);
+        lend(&mut lender);
+        assert_eq!(room(&mut lender), 6);
+        lender.withdraw(Purpose::Call(CALL), Time::ZERO);
+        assert_eq!(room(&mut lender), 7);
+    }
+
+    #[test]
+    fn a_call_that_settles_in_the_queue_frees_its_values() {
+        let mut lender = lender();
+        lend(&mut lender);
+        lender.settled(CALL, Time::ZERO);
+        assert_eq!(room(&mut lender), 7);
+        assert!(!lender.is_awaiting());
+    }
+
+    #[test]
+    fn a_worker_may_hold_on_to_a_value_beyond_its_call() {
+        let mut lender = lender();
+        let block = lend(&mut lender);
+        lender.placed(CALL, ONE, false);
+        lender.settled(CALL, Time::ZERO);
+        assert_eq!(room(&mut lender), 6);
+        lender.arena.set_lent(block, false);
+        assert_eq!(room(&mut lender), 7);
+    }
+
+    #[test]
+    fn what_a_dead_worker_held_is_free_unless_its_call_goes_on_elsewhere() {
+        let mut lender = lender();
+        let block = lend(&mut lender);
+        lender.placed(CALL, ONE, true);
+        // It has read it, and dies.
+        lender.arena.set_lent(block, false);
+        lender.exited(ONE, Time::ZERO);
+        assert_eq!(room(&mut lender), 6);
+        lender.placed(CALL, TWO, true);
+        assert!(lender.arena.is_lent(block));
+        lender.settled(CALL, Time::ZERO);
+        assert_eq!(room(&mut lender), 6);
+        lender.exited(TWO, Time::ZERO);
+        assert_eq!(room(&mut lender), 7);
+    }
+
+    #[test]
+    fn an_answer_that_was_not_sent_frees_its_values() {
+        let mut lender = lender();
+        for sent in [false, true] {
+            let purpose = Purpose::Answer(ONE, CallbackId(1));
+            lender.lend(purpose, b"abc", Time::ZERO).unwrap();
+            lender.answered(ONE, CallbackId(1), sent, Time::ZERO);
+            assert_eq!(room(&mut lender), if sent { 6 } else { 7 });
+        }
+        lender.exited(ONE, Time::ZERO);
+        assert_eq!(room(&mut lender), 7);
+    }
+
+    #[test]
+    fn what_does_not_fit_takes_the_pipe() {
+        let mut lender = lender();
+        let data = vec![1; 8 * BLOCK];
+        assert_eq!(lender.lend(Purpose::Call(CALL), &data, Time::ZERO), None);
+        assert!(!lender.is_awaiting());
+    }
+}
