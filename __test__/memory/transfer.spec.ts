@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { ndarray, type SpawnOptions, type Synapse } from '../../ts/index.js';
+import { withLibraries } from '../support/data.js';
 import { spawnModule } from '../support/modules.js';
 import { LENT, MIB, MODULE, pattern, same, sharedKib } from './support.js';
 
@@ -50,7 +51,7 @@ describe.each(WAYS)('large data through %s', (way, options) => {
   });
 
   test('keeps the types of arrays, their shapes and their orders', async () => {
-    const synapse = await spawnModule(MODULE, options);
+    const synapse = await spawnModule(MODULE, { ...options, ...withLibraries });
     const length = LENT / 8;
     const arrays = [
       new Float64Array(length).map((_, index) => index / 3),
@@ -67,6 +68,37 @@ describe.each(WAYS)('large data through %s', (way, options) => {
     for (const array of arrays) {
       expect(same(await synapse.invoke('echo', [array]), array)).toBe(true);
     }
+  });
+
+  test('is made contiguous and little-endian on the way from numpy', async () => {
+    const source = `
+      import numpy
+      from synapse import handler
+
+      @handler
+      def strided(size): return numpy.arange(size, dtype="i4")[::-2]
+
+      @handler
+      def turned(size): return numpy.arange(size, dtype="f8").reshape(2, -1).T
+
+      @handler
+      def swapped(size): return numpy.arange(size, dtype=">u2")
+
+      @handler
+      def doubled(value): value *= 2; return value
+    `;
+    const synapse = await spawnModule(source, { ...options, ...withLibraries });
+    const size = LENT;
+    const strided = Int32Array.from({ length: size / 2 }, (_, index) => size - 1 - 2 * index);
+    expect(same(await synapse.invoke('strided', [size]), strided)).toBe(true);
+    const data = new Float64Array(size).map((_, index) => index);
+    const turned = ndarray(data, [size / 2, 2], { order: 'F' });
+    expect(same(await synapse.invoke('turned', [size]), turned)).toBe(true);
+    const swapped = new Uint16Array(size).map((_, index) => index);
+    expect(same(await synapse.invoke('swapped', [size]), swapped)).toBe(true);
+    const doubled = data.map((value) => 2 * value);
+    expect(same(await synapse.invoke('doubled', [data]), doubled)).toBe(true);
+    expect(data[1]).toBe(1);
   });
 
   test('crosses inside other values, in streams and through callbacks', async () => {
