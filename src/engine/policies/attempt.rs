@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::engine::Engine;
 use crate::engine::action::Actions;
 use crate::engine::call::Submission;
-use crate::engine::callbacks::has_functions;
 use crate::engine::policies::guarded::{Attempt, Due, Stage};
 use crate::engine::policies::{FIRST_ATTEMPT, Policies};
 use crate::error::{ErrorCode, Failure};
@@ -128,7 +127,7 @@ impl Engine {
             && guarded.options.worker.is_none()
             && guarded.options.session.is_none()
             && guarded.nested.is_none()
-            && !guarded.frame.as_deref().is_some_and(has_functions);
+            && !guarded.refers();
         if !may {
             return;
         }

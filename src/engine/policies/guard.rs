@@ -6,7 +6,6 @@ use std::time::Duration;
 use crate::engine::Engine;
 use crate::engine::action::{Actions, Event, Kept};
 use crate::engine::call::{Nested, Submission};
-use crate::engine::callbacks::has_functions;
 use crate::engine::policies::Policies;
 use crate::engine::policies::config::{Overrides, PolicyConfig, PolicySet};
 use crate::engine::policies::guarded::{Due, Guarded, Stage};
@@ -282,7 +281,8 @@ fn cache_key(
 ) -> Option<crate::policy::cache::Key> {
     let policy = set.cache?;
     let flags = *call.frame.get(5)?;
-    let plain = flags & header::STREAM == 0 && !has_functions(call.frame);
+    // What arguments refer to is another thing the next time.
+    let plain = flags & (header::STREAM | header::FUNCTIONS | header::SHARED) == 0;
     // What a session holds is part of what its calls answer.
     let shared = call.options.session.is_none();
     if policy.ttl.is_zero() || call.options.credit > 0 || !plain || !shared {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use crate::engine::call::{CallOptions, Nested};
+use crate::engine::callbacks::has_flag;
 use crate::engine::policies::config::PolicySet;
 use crate::ids::CallId;
 use crate::policy::breaker::Permit;
 use crate::policy::cache::Key;
+use crate::protocol::header;
 use crate::time::Time;
 
 /// A call under policies.
@@ -69,6 +71,13 @@ impl Guarded {
     /// Whether one of the attempts that are out has this id.
     pub(super) fn attempts_with(&self, id: CallId) -> bool {
         self.live.iter().any(|attempt| attempt.id == id)
+    }
+
+    /// Whether its arguments refer to functions or to memory, which are those of the worker that it
+    /// was written to.
+    pub(super) fn refers(&self) -> bool {
+        let frame = self.frame.as_deref();
+        frame.is_some_and(|frame| has_flag(frame, header::FUNCTIONS | header::SHARED))
     }
 
     /// Takes an attempt that is over out.

@@ -71,6 +71,13 @@ impl Engine {
                 Owner::Gone => None,
                 Owner::Call(call) => self.attempt_failed(now, call, id, failure, actions),
             },
+            Event::Placed { id, worker } => {
+                let call = match self.owner_of(id) {
+                    Owner::Call(call) => call,
+                    Owner::Gone | Owner::Itself => id,
+                };
+                Some(Event::Placed { id: call, worker })
+            }
             Event::Log {
                 worker,
                 stream,
@@ -161,6 +168,7 @@ impl Engine {
         let failed = Failed {
             code: failure.code,
             may_have_run: !attempt.refused && may_have_run(&failure),
+            never_written: attempt.refused || ran_out_in_queue(&failure),
         };
         if self.again(now, call, failed, actions) {
             return None;
@@ -244,6 +252,7 @@ impl Engine {
             let failed = Failed {
                 code,
                 may_have_run: true,
+                never_written: false,
             };
             let alone = self.policies.as_ref().is_some_and(|policies| {
                 policies
@@ -303,17 +312,20 @@ fn may_have_run(failure: &Failure) -> bool {
         return known.as_bool().unwrap_or(true);
     }
     match failure.code {
-        ErrorCode::Timeout => {
-            failure
-                .details
-                .get("phase")
-                .and_then(|phase| phase.as_str())
-                != Some("queue")
-        }
+        ErrorCode::Timeout => !ran_out_in_queue(failure),
         ErrorCode::QueueFull
         | ErrorCode::HandlerNotFound
         | ErrorCode::NotSpawned
         | ErrorCode::Encode => false,
         _ => true,
     }
+}
+
+/// Whether a call's time was over before a worker had taken it.
+fn ran_out_in_queue(failure: &Failure) -> bool {
+    let phase = failure
+        .details
+        .get("phase")
+        .and_then(|phase| phase.as_str());
+    failure.code == ErrorCode::Timeout && phase == Some("queue")
 }

@@ -15,6 +15,7 @@ use crate::time::Time;
 pub(super) struct Failed {
     pub(super) code: ErrorCode,
     pub(super) may_have_run: bool,
+    pub(super) never_written: bool,
 }
 
 impl Engine {
@@ -54,11 +55,7 @@ impl Engine {
         let Some(policy) = guarded.set.retry.as_ref().filter(|_| !stopping) else {
             return false;
         };
-        let functions = guarded
-            .frame
-            .as_deref()
-            .is_some_and(crate::engine::callbacks::has_functions);
-        if guarded.streamed || (functions && failed.may_have_run) {
+        if guarded.streamed || (guarded.refers() && !failed.never_written) {
             return false;
         }
         let attempt = retry::Attempt {
