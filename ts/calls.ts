@@ -10,6 +10,8 @@ export interface CallTarget {
   readonly form: number;
   /** Items of a stream that may come before more are granted; 0 for one result. */
   readonly credit: number;
+  /** Of a stream that goes on: whether it does if its worker dies, and from which item. */
+  readonly resume?: { readonly again: boolean; readonly from: number };
   /** Applied to the result before the caller gets it. */
   readonly finish: ((result: unknown) => unknown) | undefined;
 }
@@ -31,6 +33,8 @@ export interface Answer {
   reject(reason: unknown): void;
   item?(value: unknown, bytes: number): void;
   end?(): void;
+  /** The worker died, and the stream goes on with another. */
+  resumed?(): void;
 }
 
 /** What `new Promise` hands out; one function for all promises instead of a closure for each. */
@@ -102,6 +106,10 @@ export class StreamedCall implements PendingCall {
 
   end(): void {
     this.stream.end?.();
+  }
+
+  resumed(): void {
+    this.stream.resumed?.();
   }
 }
 

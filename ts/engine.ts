@@ -255,7 +255,7 @@ export class Engine {
     try {
       let flags = target.credit === 0 ? target.form : target.form | header.STREAM;
       if (options !== undefined) {
-        this.#writeOptions(options, target.credit);
+        this.#writeOptions(options, target);
         if (options.session !== undefined) writeSession(writer, options.session);
       }
       const asked = this.#callbacks.open === 0 ? undefined : this.#callbacks.current();
@@ -323,7 +323,7 @@ export class Engine {
     }
   }
 
-  #writeOptions(options: NormalizedCallOptions, credit: number): void {
+  #writeOptions(options: NormalizedCallOptions, { credit, resume }: CallTarget): void {
     const { timeout, priority, worker, idempotent, policies } = options;
     if (policies !== undefined) writePolicies(this.#writer, policies);
     if (timeout === 0 && priority === 0 && worker === 0 && !idempotent && credit === 0) return;
@@ -336,8 +336,10 @@ export class Engine {
     buffer.writeDoubleLE(timeout, at);
     buffer.writeInt32LE(priority, at + 8);
     buffer.writeUInt32LE(worker, at + 12);
-    buffer.writeUInt32LE(idempotent ? header.OPTION_IDEMPOTENT : 0, at + 16);
+    const resumable = resume?.again ? header.OPTION_RESUMABLE : 0;
+    buffer.writeUInt32LE((idempotent ? header.OPTION_IDEMPOTENT : 0) | resumable, at + 16);
     buffer.writeUInt32LE(credit, at + 20);
+    buffer.writeDoubleLE(resume?.from ?? 0, at + 24);
     header.writeHeader(buffer, start, end, header.KIND_OPTIONS, 0, 0, 0);
     writer.position = end;
   }
@@ -586,6 +588,9 @@ export class Engine {
         }
         case 'worker:ready':
           if (event['shared']) this.#memory.enable();
+          break;
+        case 'resumed':
+          this.#pending.get(event['id'] as number)?.resumed?.();
           break;
         case 'placed':
           this.#functions.placed(event['id'] as number, event['worker'] as number);

@@ -176,6 +176,15 @@ export interface SessionsHigh {
   readonly current: number;
 }
 
+/** A worker died with a resumable stream, which goes on with another. */
+export interface StreamResumed {
+  readonly callId: number;
+  /** The worker that died. */
+  readonly worker: number;
+  /** The number of the last item that its consumer has, or 0. */
+  readonly resumeFrom: number;
+}
+
 /** Names of events and the arguments of their listeners. */
 export interface SynapseEvents {
   ready: [];
@@ -196,6 +205,7 @@ export interface SynapseEvents {
   fallback: [FallbackEvent];
   'session:lost': [SessionLost];
   'sessions:high': [SessionsHigh];
+  'stream:resumed': [StreamResumed];
   unhealthy: [SynapseError];
   healthy: [];
   /** Nothing is in flight or waits, after `drain()`, or after the queue was full. */

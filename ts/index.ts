@@ -41,6 +41,7 @@ export type {
 } from './options/index.js';
 export { NativeLoadError } from './platform.js';
 export { type ResolvedPython, type ResolvePythonOptions, resolvePython } from './resolve-python.js';
+export type { ResumableCounters } from './resumable.js';
 export {
   type Globals,
   Session,

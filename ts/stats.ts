@@ -1,5 +1,7 @@
 /** What `stats()` and `workers()` answer. */
 
+import type { ResumableCounters } from './resumable.js';
+
 /** A worker. */
 export interface WorkerInfo {
   readonly id: number;
@@ -126,10 +128,12 @@ export interface Stats extends Counters {
   readonly status: 'idle' | 'starting' | 'ready' | 'unhealthy' | 'stopping';
   /** Absent unless there are policies. */
   readonly policies?: PolicyStats;
+  /** Streams with the option `resume`, since the instance was made. */
+  readonly resumable: ResumableCounters;
   readonly workers: readonly WorkerStats[];
 }
 
-const NOTHING: Stats = {
+const NOTHING: Omit<Stats, 'resumable'> = {
   requestsHandled: 0,
   requestsActive: 0,
   queued: 0,
@@ -154,9 +158,9 @@ const NOTHING: Stats = {
 };
 
 /** Reads the engine's counters; without an engine all are zero. */
-export function readStats(json: string | undefined): Stats {
+export function readStats(json: string | undefined, resumable: ResumableCounters): Stats {
   const stats = json === undefined ? null : (JSON.parse(json) as NativeStats | null);
-  if (stats === null) return NOTHING;
+  if (stats === null) return { ...NOTHING, resumable };
   const now = Date.now();
   const workers = stats.workers.map(({ idleFor, silentFor, ...worker }) => ({
     ...worker,
@@ -164,10 +168,10 @@ export function readStats(json: string | undefined): Stats {
     lastHeartbeatAt: now - silentFor,
   }));
   const lastActivity = Math.max(0, ...workers.map((worker) => worker.lastActivity));
-  return { ...stats, lastActivity, workers };
+  return { ...stats, lastActivity, resumable, workers };
 }
 
-type NativeStats = Omit<Stats, 'workers' | 'lastActivity'> & {
+type NativeStats = Omit<Stats, 'workers' | 'lastActivity' | 'resumable'> & {
   readonly workers: readonly NativeWorker[];
 };
 

@@ -21,6 +21,22 @@ export interface StreamLink {
   cancel(): void;
 }
 
+/** Who wants to know what becomes of a stream. */
+export interface StreamObserver {
+  /** It goes on with another worker. */
+  resumed(): void;
+  ended(how: 'completed' | 'failed' | 'left'): void;
+}
+
+/** How a stream begins. */
+export interface StreamSettings {
+  /** Longest time that the consumer waits for an item, in ms; 0 for any. */
+  readonly idleMs: number;
+  /** The number of the last item that the consumer has already; 0 for none. */
+  readonly resumeFrom?: number;
+  readonly observer?: StreamObserver | undefined;
+}
+
 interface Waiter {
   readonly resolve: (result: IteratorResult<unknown>) => void;
   readonly reject: (reason: unknown) => void;
@@ -33,6 +49,9 @@ interface Waiter {
 export class PythonStream<Item = unknown> implements AsyncIterableIterator<Item> {
   #link: StreamLink | undefined;
   readonly #idleMs: number;
+  readonly #observer: StreamObserver | undefined;
+  #sequence: number;
+  #resumes = 0;
   /** Items that have come and were not taken. A ring would save nothing: it empties at each turn. */
   #items: unknown[] = [];
   #head = 0;
@@ -46,9 +65,23 @@ export class PythonStream<Item = unknown> implements AsyncIterableIterator<Item>
   #window = FIRST_CREDIT;
   #idle: NodeJS.Timeout | undefined;
 
-  /** @param idleMs longest time that the consumer waits for an item; 0 for any */
-  constructor(idleMs: number) {
+  constructor({ idleMs, resumeFrom = 0, observer }: StreamSettings) {
     this.#idleMs = idleMs;
+    this.#sequence = resumeFrom;
+    this.#observer = observer;
+  }
+
+  /**
+   * The number of the last item that was taken, counted from 1; before the first, 0 or what
+   * `resumeFrom` said. Keep it to go on later: it is what `resumeFrom` takes.
+   */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** How often the stream has gone on with another worker. */
+  get resumes(): number {
+    return this.#resumes;
   }
 
   /** From now on Python sends, unless the stream has ended meanwhile. */
@@ -85,7 +118,7 @@ export class PythonStream<Item = unknown> implements AsyncIterableIterator<Item>
   /** Ends the stream: items that have come are dropped, and Python's generator is closed. */
   return(value?: unknown): Promise<IteratorResult<Item>> {
     if (this.#end === undefined) {
-      this.#finish({});
+      this.#finish({}, 'left');
       this.#link?.cancel();
     }
     this.#end = {};
@@ -126,12 +159,12 @@ export class PythonStream<Item = unknown> implements AsyncIterableIterator<Item>
 
   /** Python has sent everything. */
   end(): void {
-    if (this.#end === undefined) this.#finish({});
+    if (this.#end === undefined) this.#finish({}, 'completed');
   }
 
   /** Python, the worker or a deadline ended the stream; the items before it are still delivered. */
   fail(build: () => unknown): void {
-    if (this.#end === undefined) this.#finish({ error: { build } });
+    if (this.#end === undefined) this.#finish({ error: { build } }, 'failed');
   }
 
   /** The caller's signal was aborted: what has come is dropped. */
@@ -139,11 +172,21 @@ export class PythonStream<Item = unknown> implements AsyncIterableIterator<Item>
     if (this.#end !== undefined) return;
     this.#items = [];
     this.#head = 0;
-    this.#finish({ error: { build: () => reason } });
+    this.#finish({ error: { build: () => reason } }, 'failed');
   }
 
-  #finish(end: { readonly error?: { readonly build: () => unknown } }): void {
+  /** Its worker died, and another one goes on. */
+  resumed(): void {
+    this.#resumes++;
+    this.#observer?.resumed();
+  }
+
+  #finish(
+    end: { readonly error?: { readonly build: () => unknown } },
+    how: 'completed' | 'failed' | 'left',
+  ): void {
     clearTimeout(this.#idle);
+    this.#observer?.ended(how);
     this.#end = end;
     for (const { resolve, reject } of this.#waiters.splice(0)) {
       this.#ended().then(resolve, reject);
@@ -159,6 +202,7 @@ export class PythonStream<Item = unknown> implements AsyncIterableIterator<Item>
   }
 
   #taken(): void {
+    this.#sequence++;
     this.#outstanding--;
     if (this.#end !== undefined || this.#outstanding > this.#window / 2) return;
     const size = this.#receivedBytes / this.#received;

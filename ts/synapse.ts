@@ -35,6 +35,8 @@ import {
   normalizeCallOptions,
   normalizeIdleTimeout,
   normalizeReady,
+  normalizeResume,
+  normalizeResumeFrom,
   normalizeScale,
   normalizeSpawnOptions,
   normalizeWorker,
@@ -44,6 +46,7 @@ import {
   type StreamOptions,
 } from './options/index.js';
 import { parseJson } from './parse-json.js';
+import { ResumableStreams } from './resumable.js';
 import { Globals, type Session, SessionManager, type SessionOwner } from './sessions/index.js';
 import { readStats, type Stats, type WorkerInfo } from './stats.js';
 import { PythonStream } from './stream.js';
@@ -102,6 +105,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     finish: (reply) => parseJson(reply, (text) => this.#logs.warn(text)),
   };
   readonly #hostHandlers = new HostHandlers();
+  readonly #resumable = new ResumableStreams();
   #target: Target | undefined;
   /** The dispose that is under way. */
   #disposal: Promise<void> | undefined;
@@ -238,21 +242,26 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    * item. Leaving the loop closes the Python generator.
    *
    * @param args as for {@link invoke}
-   * @param options as for {@link invoke}, and `idleTimeout`: the longest wait for one item, in ms
+   * @param options as for {@link invoke}, and `idleTimeout`: the longest wait for one item, in ms;
+   *   `resume`: whether it goes on with another worker if its own dies; `resumeFrom`: the number of
+   *   the last item that is there already
    */
   stream<Item = unknown>(
     name: string,
     args?: unknown,
     options: StreamOptions = {},
   ): PythonStream<Item> {
-    const { idleTimeout, ...callOptions } = options;
-    const stream = new PythonStream<Item>(normalizeIdleTimeout(idleTimeout));
+    const { idleTimeout, resume, resumeFrom, ...callOptions } = options;
+    const idleMs = normalizeIdleTimeout(idleTimeout);
+    const going = { again: normalizeResume(resume), from: normalizeResumeFrom(resumeFrom) };
+    const observer = going.again ? this.#resumable.begin() : undefined;
+    const stream = new PythonStream<Item>({ idleMs, resumeFrom: going.from, observer });
     const start = (target: Target): void => {
       try {
         const handler = findHandler(target, name);
         const credit = PythonStream.firstCredit;
         const { form, value } = layOut(args);
-        const call = { handler, name, form, credit, finish: undefined };
+        const call = { handler, name, form, credit, resume: going, finish: undefined };
         checkStreamOptions(callOptions);
         const normalized = normalizeCallOptions(callOptions, target.callTimeoutMs);
         stream.connect(target.engine.stream(call, value, normalized, stream));
@@ -390,7 +399,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
 
   /** Counters, in total and for each worker. */
   stats(): Stats {
-    return readStats(this.#target?.engine.stats());
+    return readStats(this.#target?.engine.stats(), this.#resumable.counters());
   }
 
   /** Closes circuit breakers: that of a handler, or all. The event `breaker` follows. */
@@ -556,6 +565,11 @@ export class Synapse extends EventEmitter<SynapseEvents> {
       case 'worker:exit':
         this.emit('worker:exit', detail as unknown as WorkerExit);
         break;
+      case 'resumed': {
+        const { id, ...about } = detail as { id: number; worker: number; resumeFrom: number };
+        this.emit('stream:resumed', { callId: id, ...about });
+        break;
+      }
       case 'healthy':
       case 'drain':
         this.emit(type);

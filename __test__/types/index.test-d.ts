@@ -5,6 +5,7 @@ import { expectAssignable, expectError, expectNotAssignable, expectType } from '
 import {
   ArrowIpc,
   type CallOptions,
+  type StreamResumed,
   type ErrorCode,
   type HandlerContext,
   type HandlerRegistration,
@@ -13,8 +14,10 @@ import {
   PythonError,
   type PythonStream,
   type ResolvedPython,
+  type ResumableCounters,
   resolvePython,
   type SpawnOptions,
+  type StreamOptions,
   Synapse,
   SynapseError,
   SynapseHub,
@@ -63,6 +66,24 @@ hub.on('worker:exit', (pool, exit) => {
   expectType<number>(exit.worker);
 });
 expectError(hub.group('web', { strategy: 'fair' }));
+
+// Streams.
+const tokens = synapse.stream<string>('tokens', ['a b'], { resume: true, resumeFrom: 57 });
+expectType<PythonStream<string>>(tokens);
+expectType<number>(tokens.sequence);
+expectType<number>(tokens.resumes);
+expectAssignable<StreamOptions>({ idleTimeout: 100, timeout: 1000 });
+expectNotAssignable<StreamOptions>({ resume: 'yes' });
+expectNotAssignable<CallOptions>({ resume: true });
+expectType<ResumableCounters>(synapse.stats().resumable);
+synapse.on('stream:resumed', (event) => expectType<StreamResumed>(event));
+expectType<Promise<number>>(
+  synapse.invoke<number>('total', [
+    (async function* () {
+      yield 1;
+    })(),
+  ]),
+);
 
 // Callbacks.
 const registration = synapse.handle('getUser', async (id: number, ctx: HandlerContext) => {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Context:
     """The running call. `context()` gives it; keep it no longer than the call lasts."""
 
-    __slots__ = ("_backend", "_deadline", "_extras", "_id", "_session")
+    __slots__ = ("_backend", "_deadline", "_extras", "_id", "_resume_read", "_session")
 
     def __init__(
         self, call: int, extras: dict[str, Any], received: float, backend: Backend
@@ -26,6 +26,7 @@ class Context:
         remaining = extras.get("remaining")
         self._deadline: float | None = None if remaining is None else received + remaining / 1000
         self._session: Session | None = None
+        self._resume_read = False
 
     @property
     def call_id(self) -> int:
@@ -55,9 +56,27 @@ class Context:
 
     @property
     def resume_from(self) -> int | None:
-        """The last sequence number of the stream that the consumer has, or None."""
+        """The number of the last item that the consumer of the stream has, or None if it has none.
+
+        Items are numbered from 1. A handler that looks at this before its first item yields the
+        items behind that number. If it does not, it starts from scratch: what the consumer has is
+        dropped, and this is None from then on.
+        """
+        self._resume_read = True
         value = self._extras.get("resume_from")
         return value if type(value) is int else None
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether the consumer of the stream has items already, for the worker."""
+        return "resume_from" in self._extras
+
+    def take_resume_from(self) -> int:
+        """The items to drop, for the worker: what the consumer has if the handler did not ask."""
+        if self._resume_read:
+            return 0
+        value = self._extras.pop("resume_from", None)
+        return value if type(value) is int else 0
 
     @property
     def metadata(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 //!
 //! | kind | before | what follows the header |
 //! |---|---|---|
-//! | options | a request | `f64` milliseconds until the deadline (0 for none), `i32` priority, `u32` worker (0 for any), `u32` flags (bit 0: idempotent), `u32` credit |
+//! | options | a request | `f64` milliseconds until the deadline (0 for none), `i32` priority, `u32` worker (0 for any), `u32` flags (bit 0: idempotent, bit 1: resumable), `u32` credit, `f64` resume from (0 for the start) |
 //! | policies | a request | what the call says for itself, as JSON (`driver/policies.rs`) |
 //! | session | a request | `u8` affinity (0 hint, 1 wait, 2 fail), `f64` time to live in milliseconds (0 leaves it, infinity is for ever), the id |
 //! | worker | an answer to a callback | nothing: the header's id is the worker that asked |
@@ -29,6 +29,8 @@ const POLICIES: u8 = 0xf2;
 const SESSION: u8 = 0xf3;
 /// The options record's flag: the call may be run again.
 const IDEMPOTENT: u32 = 1;
+/// Its flag: the stream goes on if its worker dies.
+const RESUMABLE: u32 = 2;
 
 /// One frame of a batch, and the session that it belongs to.
 #[derive(Debug)]
@@ -159,7 +161,9 @@ fn parse_options(bytes: &[u8], now: Time) -> Option<CallOptions> {
     let (priority, rest) = rest.split_first_chunk::<4>()?;
     let (worker, rest) = rest.split_first_chunk::<4>()?;
     let (flags, rest) = rest.split_first_chunk::<4>()?;
-    let credit = rest.first_chunk::<4>()?;
+    let (credit, rest) = rest.split_first_chunk::<4>()?;
+    let resume_from = f64::from_le_bytes(*rest.first_chunk::<8>()?);
+    let flags = u32::from_le_bytes(*flags);
     let timeout = f64::from_le_bytes(*timeout);
     let worker = u32::from_le_bytes(*worker);
     Some(CallOptions {
@@ -169,10 +173,23 @@ fn parse_options(bytes: &[u8], now: Time) -> Option<CallOptions> {
             .map(|after| now + after),
         priority: i32::from_le_bytes(*priority),
         worker: (worker != 0).then_some(WorkerId(worker)),
-        idempotent: u32::from_le_bytes(*flags) & IDEMPOTENT != 0,
+        idempotent: flags & IDEMPOTENT != 0,
         credit: u32::from_le_bytes(*credit),
         session: None,
+        resumable: flags & RESUMABLE != 0,
+        resume_from: whole(resume_from),
     })
+}
+
+/// A number of JavaScript that counts something.
+fn whole(number: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it saturates, and the facade sends safe integers only"
+    )]
+    let whole = number as u64;
+    whole
 }
 
 #[cfg(test)]
@@ -193,12 +210,13 @@ mod tests {
     }
 
     fn options(timeout: f64, priority: i32, worker: u32, flags: u32) -> Vec<u8> {
-        let mut bytes = vec![32, 0, 0, 0, OPTIONS, 0, 0, 0, 0, 0, 0, 0];
+        let mut bytes = vec![40, 0, 0, 0, OPTIONS, 0, 0, 0, 0, 0, 0, 0];
         bytes.extend(timeout.to_le_bytes());
         bytes.extend(priority.to_le_bytes());
         bytes.extend(worker.to_le_bytes());
         bytes.extend(flags.to_le_bytes());
         bytes.extend(64_u32.to_le_bytes());
+        bytes.extend(57_f64.to_le_bytes());
         bytes
     }
 
@@ -206,7 +224,7 @@ mod tests {
     fn options_apply_to_the_next_call_only() {
         let bytes = [
             request(1, b"a"),
-            options(1.5, -2, 7, 1),
+            options(1.5, -2, 7, 3),
             request(2, b""),
             request(3, b"cc"),
         ];
@@ -229,6 +247,8 @@ mod tests {
                 idempotent: true,
                 credit: 64,
                 session: None,
+                resumable: true,
+                resume_from: 57,
             }
         );
         assert_eq!(calls[2].options, CallOptions::default());

@@ -122,6 +122,16 @@ pub enum Event {
         /// The worker, to which the references belong from now on.
         worker: WorkerId,
     },
+    /// A worker died with a resumable stream, which goes on with another.
+    #[serde(rename = "resumed")]
+    Resumed {
+        /// The call.
+        id: CallId,
+        /// The worker that died.
+        worker: WorkerId,
+        /// Sequence number of the last item that its caller has, or 0.
+        resume_from: u64,
+    },
     /// The first workers are all ready.
     #[serde(rename = "spawned")]
     Spawned,

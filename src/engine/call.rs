@@ -41,6 +41,17 @@ pub struct CallOptions {
     pub session: Option<SessionUse>,
     /// Its caller takes a stream, and so many items before it grants more; 0 for one result.
     pub credit: u32,
+    /// It is a stream that goes on with another worker if its own dies.
+    pub resumable: bool,
+    /// Sequence number of the last item that its caller has from an earlier call; 0 for none.
+    pub resume_from: u64,
+}
+
+impl CallOptions {
+    /// Whether its frame is kept while a worker has it, to be sent again.
+    pub(super) fn repeatable(&self) -> bool {
+        self.idempotent || self.resumable
+    }
 }
 
 /// A call inside the engine.
@@ -59,12 +70,43 @@ pub(super) struct Call {
     pub(super) submitted: Time,
     /// When it joined the queue, for the last time if a worker died with it.
     pub(super) queued: Time,
-    /// How often a worker died that may have begun it.
-    pub(super) deaths: u8,
+    /// How often a worker died that may have begun it; of a resumable stream, since its last item.
+    pub(super) deaths: u32,
     /// Its number among the requests that were written to its worker.
     pub(super) number: u32,
     /// Its worker runs it on top of another call, out of turn.
     pub(super) nested: bool,
+    /// Items that may come before more are granted.
+    pub(super) credit: u32,
+    /// Sequence number of the last item that its caller has, or 0. Items are numbered from 1.
+    pub(super) sequence_seen: u64,
+}
+
+impl Call {
+    /// Whether it may run again though it had begun when its worker died.
+    ///
+    /// An idempotent call may once, as long as no item of it has come: its frame is let go then. A
+    /// resumable stream may as often as its workers get one item further, and up to `tries` times
+    /// between two items.
+    pub(super) fn may_run_again(&self, tries: u32) -> bool {
+        if self.options.resumable {
+            self.deaths < tries
+        } else {
+            self.options.idempotent && self.deaths == 0
+        }
+    }
+
+    /// An item has come for its caller.
+    pub(super) fn item_came(&mut self) {
+        self.sequence_seen += 1;
+        self.credit = self.credit.saturating_sub(1);
+        if self.options.resumable {
+            self.deaths = 0;
+        } else {
+            // What the caller has seen must not come again: the call is not repeated.
+            self.frame = None;
+        }
+    }
 }
 
 /// Where a call is.

@@ -102,9 +102,11 @@ impl Engine {
             deaths: 0,
             number: 0,
             nested: is_nested(call.frame),
+            credit: call.options.credit,
+            sequence_seen: call.options.resume_from,
         };
         if let Some(worker) = worker {
-            if call.options.idempotent || call.frame.len() <= KEEP {
+            if call.options.repeatable() || call.frame.len() <= KEEP {
                 record.frame = Some(without_nested(call.frame).into());
             }
             self.calls.insert(call.id, record);
@@ -225,7 +227,12 @@ impl Engine {
                     Self::carry_session(&mut self.sessions, now, session, worker.id, frame)
                 });
                 let frame = carried.as_deref().unwrap_or(frame);
-                worker.outbox.extend_from_slice(frame);
+                if call.sequence_seen == 0 {
+                    worker.outbox.extend_from_slice(frame);
+                } else {
+                    let resumed = message::with_resume_from(frame, call.sequence_seen);
+                    worker.outbox.extend_from_slice(&resumed);
+                }
                 if let Some(field) = worker.outbox.get_mut(at + 6..at + 8) {
                     field.copy_from_slice(&number.to_le_bytes());
                 }
@@ -233,10 +240,8 @@ impl Engine {
                     let rest = worker.outbox.get_mut(at..).unwrap_or_default();
                     message::set_remaining(rest, deadline.since(now));
                 }
-                if call.options.credit > 0 {
-                    worker
-                        .outbox
-                        .extend(message::credit(id.0, call.options.credit));
+                if call.credit > 0 {
+                    worker.outbox.extend(message::credit(id.0, call.credit));
                 }
             }
         }
@@ -302,6 +307,7 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
+        call.credit = call.credit.saturating_add(items);
         let CallState::Sent(worker) = call.state else {
             return;
         };

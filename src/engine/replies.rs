@@ -175,8 +175,7 @@ impl Engine {
             return;
         };
         let kind = if header.kind == Kind::Item {
-            // What the consumer has seen must not come again: the call is not repeated.
-            call.frame = None;
+            call.item_came();
             SettledKind::Item
         } else {
             SettledKind::Progress

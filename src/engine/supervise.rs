@@ -450,6 +450,7 @@ impl Engine {
         actions: &mut Actions,
     ) {
         let begun = Begun::of(worker, journal);
+        let tries = self.config.restart.unwrap_or_default().max;
         for (place, id) in worker.sent.iter().enumerate() {
             let Some(call) = self.calls.get_mut(id) else {
                 continue;
@@ -457,7 +458,7 @@ impl Engine {
             match call.state {
                 CallState::Sent(at) if at == worker.id => {
                     let has_begun = begun.includes(place, call);
-                    let repeats = !has_begun || (call.options.idempotent && call.deaths == 0);
+                    let repeats = !has_begun || call.may_run_again(tries);
                     if repeats
                         && call.frame.is_some()
                         && call.options.worker.is_none()
@@ -467,8 +468,12 @@ impl Engine {
                             .refused(self.config.poison, call.fingerprint, now)
                             .is_none()
                     {
-                        call.deaths += u8::from(has_begun);
+                        call.deaths += u32::from(has_begun);
                         call.nested = false;
+                        if call.options.resumable {
+                            let resume_from = call.sequence_seen;
+                            self.resumed(*id, at, resume_from, actions);
+                        }
                         self.enqueue(now, *id);
                         continue;
                     }
@@ -493,6 +498,17 @@ impl Engine {
         for other in others {
             self.fill(now, other, actions);
         }
+    }
+
+    /// Tells that a stream goes on elsewhere.
+    fn resumed(&self, id: CallId, worker: WorkerId, resume_from: u64, actions: &mut Actions) {
+        let policies = self.policies.as_ref();
+        let id = policies.map_or(id, |policies| policies.caller_of(id));
+        actions.events.push(Event::Resumed {
+            id,
+            worker,
+            resume_from,
+        });
     }
 
     /// Settles the calls of a worker that lives but is given up. Their slots are not freed: the

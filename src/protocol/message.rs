@@ -147,6 +147,41 @@ pub fn set_remaining(frame: &mut [u8], remaining: Duration) {
     }
 }
 
+/// The request in `frame` with `resume_from` among its extras, which it does not hold yet.
+///
+/// The extras, if there are any, are a map of less than 15 entries, as the host writes it. They stay
+/// in front, and so does `remaining` among them.
+pub fn with_resume_from(frame: &[u8], sequence: u64) -> Vec<u8> {
+    const KEY: &[u8] = b"\xabresume_from\xcf";
+    const REMAINING: &[u8] = b"\xa9remaining\xcb";
+    let mut bytes = frame.to_vec();
+    let Some(flags) = bytes.get_mut(5) else {
+        return bytes;
+    };
+    let had_extras = *flags & header::EXTRAS != 0;
+    *flags |= header::EXTRAS;
+    let entry = [KEY, &sequence.to_be_bytes()].concat();
+    let at = if had_extras {
+        if let Some(count) = bytes.get_mut(header::LEN) {
+            *count = count.saturating_add(1);
+        }
+        let first = header::LEN.saturating_add(1);
+        let rest = bytes.get(first..).unwrap_or_default();
+        let is_remaining = rest.starts_with(REMAINING);
+        first.saturating_add(if is_remaining { REMAINING.len() + 8 } else { 0 })
+    } else {
+        bytes.insert(header::LEN, 0x81);
+        header::LEN.saturating_add(1)
+    };
+    let at = at.min(bytes.len());
+    bytes.splice(at..at, entry);
+    let length = u32::try_from(bytes.len().saturating_sub(4)).unwrap_or(u32::MAX);
+    if let Some(field) = bytes.first_chunk_mut::<4>() {
+        *field = length.to_le_bytes();
+    }
+    bytes
+}
+
 /// A credit frame: `items` more items of the stream of call `id` may be sent.
 pub fn credit(id: u32, items: u32) -> [u8; header::LEN + 5] {
     let header = Header {
@@ -200,6 +235,29 @@ mod tests {
             id: 1,
         };
         [&header.to_bytes(), payload].concat()
+    }
+
+    #[test]
+    fn where_to_resume_is_added_to_the_extras_or_is_the_only_one() {
+        const ENTRY: &[u8] = b"\xabresume_from\xcf\0\0\0\0\0\0\x01\x02";
+        const REMAINING: &[u8] = b"\xa9remaining\xcb\x40\x59\0\0\0\0\0\0";
+        const METADATA: &[u8] = b"\xa8metadata\x80";
+        let cases = [
+            (vec![], vec![b"\x81", ENTRY]),
+            (vec![&b"\x80"[..]], vec![b"\x81", ENTRY]),
+            (vec![b"\x81", METADATA], vec![b"\x82", ENTRY, METADATA]),
+            (
+                vec![b"\x82", REMAINING, METADATA],
+                vec![b"\x83", REMAINING, ENTRY, METADATA],
+            ),
+        ];
+        for (before, after) in cases {
+            let extras = if before.is_empty() { 0 } else { header::EXTRAS };
+            let arguments = |extras: Vec<&[u8]>| [&extras.concat()[..], b"\x07"].concat();
+            let frame = request(header::STREAM | extras, &arguments(before));
+            let wanted = request(header::STREAM | header::EXTRAS, &arguments(after));
+            assert_eq!(with_resume_from(&frame, 258), wanted);
+        }
     }
 
     #[test]

@@ -66,6 +66,7 @@ const FORWARDED: { readonly [Name in keyof SynapseEvents]: true } = {
   fallback: true,
   'session:lost': true,
   'sessions:high': true,
+  'stream:resumed': true,
   unhealthy: true,
   healthy: true,
   drain: true,

@@ -11,6 +11,8 @@ import { knownNames } from './names.js';
 import { normalizeParseJson } from './parseJson.js';
 import { callPolicies } from './policies.js';
 import { normalizePriority, type PriorityOption } from './priority.js';
+import type { ResumeOption } from './resume.js';
+import type { ResumeFromOption } from './resumeFrom.js';
 import type { RetryOption } from './retry.js';
 import { type NormalizedSession, normalizeSession, type SessionOption } from './session.js';
 import { normalizeSignal, type SignalOption } from './signal.js';
@@ -35,6 +37,8 @@ export interface CallOptions {
 /** Options of `stream`. */
 export interface StreamOptions extends CallOptions {
   readonly idleTimeout?: IdleTimeoutOption | undefined;
+  readonly resume?: ResumeOption | undefined;
+  readonly resumeFrom?: ResumeFromOption | undefined;
 }
 
 /** Options of a call with their defaults applied. */

@@ -25,6 +25,8 @@ export type { QueueOption } from './queue.js';
 export type { RateLimitOption, RateLimitPolicy } from './rateLimit.js';
 export type { RecycleOption } from './recycle.js';
 export type { RestartOption, RestartPolicy } from './restart.js';
+export { normalizeResume } from './resume.js';
+export { normalizeResumeFrom } from './resumeFrom.js';
 export type { RetryOption, RetryPolicy } from './retry.js';
 export type { Affinity, SessionOptions, SessionReference } from './session.js';
 export {

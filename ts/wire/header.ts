@@ -18,11 +18,11 @@ export const KIND_END = 0x06;
 /**
  * Options of the request that follows. Between facade and engine only, never on the wire:
  * f64 deadline in ms from now (0 for none), i32 priority, u32 worker (0 for any), u32 flags, u32 credit
- * of a stream (0 for one result).
+ * of a stream (0 for one result), f64 number of the last item that its consumer has (0 for none).
  */
 export const KIND_OPTIONS = 0xf0;
 /** Bytes of an options record after its header. */
-export const OPTIONS_LENGTH = 24;
+export const OPTIONS_LENGTH = 32;
 /**
  * The worker that the next frame is about, in the place of the id. Between facade and engine only.
  * Before an answer to a callback nothing follows; before a request the callback (u32) on whose behalf
@@ -37,6 +37,8 @@ export const KIND_POLICIES = 0xf2;
 export const KIND_SESSION = 0xf3;
 /** Options flag: the call may be run again if a worker dies with it. */
 export const OPTION_IDEMPOTENT = 1;
+/** Options flag: the stream goes on with another worker if its own dies. */
+export const OPTION_RESUMABLE = 2;
 
 /** Request flag: one value, passed as the only positional argument. */
 export const ARGUMENT_VALUE = 0;

@@ -121,6 +121,7 @@ fn worlds_are_bad_enough() {
         "healthy",
         "restart",
         "written again",
+        "resumed",
         "item",
         "misses",
         "misses while busy",

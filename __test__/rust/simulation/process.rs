@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use synapse::ids::CallId;
-use synapse::protocol::header::{Header, Kind, LEN};
+use synapse::protocol::header::{EXTRAS, Header, Kind, LEN, STREAM};
 use synapse::protocol::journal::{Journal, SLOTS};
 use synapse::protocol::message::Mode;
 use synapse::protocol::stdio;
@@ -113,12 +113,12 @@ impl Process {
     /// Takes all requests that have come.
     pub(crate) fn read_requests(&mut self) {
         let Written { requests, grants } = written(self.mode, &std::mem::take(&mut self.inbox));
-        for Request { call, credit, .. } in requests {
-            self.waiting.push_back(call);
+        for request in requests {
+            self.waiting.push_back(request.call);
             self.taken += 1;
-            self.numbers.insert(call, self.taken);
-            if credit > 0 {
-                self.credit.insert(call, credit);
+            self.numbers.insert(request.call, self.taken);
+            if request.stream {
+                self.credit.insert(request.call, request.credit);
             }
         }
         for (call, items) in grants {
@@ -207,8 +207,11 @@ pub(crate) struct Request {
     pub(crate) call: CallId,
     /// The worker's own number of the handler; none in the framing of 1.4.
     pub(crate) handler: Option<u16>,
+    pub(crate) stream: bool,
     /// Items that it may send at first; 0 where no stream is wanted.
     pub(crate) credit: u32,
+    /// Sequence number of the last item that the caller has; 0 where the request names none.
+    pub(crate) resume_from: u64,
 }
 
 /// What the host has written: whole requests, and further credit for streams.
@@ -227,11 +230,13 @@ pub(crate) fn written(mode: Mode, bytes: &[u8]) -> Written {
         let (whole, after) = rest.split_at(length + 4);
         rest = after;
         if mode == Mode::Stdio {
-            let (call, handler, credit) = (call_of(&whole[4..]), None, 0);
+            let (handler, stream, credit, resume_from) = (None, false, 0, 0);
             found.requests.push(Request {
-                call,
+                call: call_of(&whole[4..]),
                 handler,
+                stream,
                 credit,
+                resume_from,
             });
             continue;
         }
@@ -250,15 +255,29 @@ pub(crate) fn written(mode: Mode, bytes: &[u8]) -> Written {
             continue;
         }
         assert_eq!(whole[4], Kind::Request as u8, "host wrote {whole:?}");
-        assert_eq!(call, call_of(&whole[LEN..]), "header and payload disagree");
+        let (resume_from, payload) = resumed(whole);
+        assert_eq!(call, call_of(payload), "header and payload disagree");
         let handler = Some(u16::from_le_bytes(*whole[6..].first_chunk().unwrap()));
         found.requests.push(Request {
             call,
             handler,
+            stream: whole[5] & STREAM != 0,
             credit: 0,
+            resume_from,
         });
     }
     found
+}
+
+/// Where a request goes on, and what follows its extras, which hold nothing else here.
+fn resumed(whole: &[u8]) -> (u64, &[u8]) {
+    let payload = &whole[LEN..];
+    if whole[5] & EXTRAS == 0 {
+        return (0, payload);
+    }
+    let number = payload.strip_prefix(b"\x81\xabresume_from\xcf").unwrap();
+    let (number, payload) = number.split_first_chunk().unwrap();
+    (u64::from_be_bytes(*number), payload)
 }
 
 /// The calls that whole answers at the start of `bytes` are for: `None` for a reply of 1.4, which

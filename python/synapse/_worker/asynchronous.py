@@ -15,6 +15,7 @@ from synapse._worker.hooks import Hooks
 from synapse._worker.outflow import Outflow
 from synapse._worker.pool import Pool, current
 from synapse._worker.reader import FrameReader
+from synapse._worker.resumed import behind
 from synapse._worker.state import STOP, Worker
 from synapse._worker.threads import current_call, current_context
 from synapse._worker.watchdog import Watchdog
@@ -163,7 +164,7 @@ class Asynchronous:
             self._worker.journal.begin(request.number)
             result = request.handler.function(*request.args, **request.kwargs)
             if request.stream:
-                await self._stream(call, result)
+                await self._stream(request, result)
                 replies = (*calls.session(request), calls.end(call))
             else:
                 result = await _value(result)
@@ -182,16 +183,21 @@ class Asynchronous:
         elif self._stopping and not self._tasks:
             self._loop.stop()
 
-    async def _stream(self, call: int, result: Any) -> None:
+    async def _stream(self, request: Request, result: Any) -> None:
+        call, context = request.call, request.context
         window = self._windows[call]
         outflow = Outflow(self._worker, self._calls, self._watchdog, call)
         if hasattr(result, "__await__"):
             result = await result
         if not hasattr(result, "__anext__"):
+            # The only item, which is the first one.
+            if context.is_resumed and context.take_resume_from():
+                return
             await window.take()
             outflow.send(result)
             self._flush_with_turn()
             return
+        result = behind(result, context)
         try:
             while True:
                 if not window.take_now():

@@ -10,6 +10,7 @@ from synapse._cancelled import Cancelled
 from synapse._worker.calls import Calls, Request
 from synapse._worker.hooks import Hooks
 from synapse._worker.outflow import Outflow
+from synapse._worker.resumed import behind
 from synapse._worker.runner import Runner
 from synapse._worker.state import Worker
 from synapse._worker.thread_interrupt import ThreadInterrupter
@@ -213,7 +214,7 @@ class Pool:
             self._worker.journal.begin(request.number)
             result = runner.call(request)
             if request.stream:
-                self._stream(runner, call, runner.source(call, result))
+                self._stream(runner, call, behind(runner.source(call, result), request.context))
                 return (*calls.session(request), calls.end(call))
             result = runner.value(call, result)
             return calls.answer(request, result)

@@ -34,6 +34,7 @@ from synapse._worker.journal import LAST
 from synapse._worker.large import BIN32_HEAD, is_binary, read_exactly
 from synapse._worker.lending import LENT_BYTES
 from synapse._worker.outflow import Outflow
+from synapse._worker.resumed import behind
 from synapse._worker.runner import Runner, driver_codes
 from synapse._worker.state import SHARE, STOP, WAITING, Worker
 from synapse._worker.watchdog import Watchdog
@@ -368,7 +369,7 @@ class Serial:
                 windows.setdefault(call, 0)
             result = runner.call(request)
             if request.stream:
-                self._stream(runner, call, runner.source(call, result))
+                self._stream(runner, call, behind(runner.source(call, result), request.context))
                 replies = (*self._calls.session(request), self._calls.end(call))
             else:
                 result = runner.value(call, result)

@@ -96,6 +96,11 @@ impl Policies {
         }
     }
 
+    /// The call that the caller knows, for one that may be an attempt at it.
+    pub(super) fn caller_of(&self, attempt: CallId) -> CallId {
+        self.owner(attempt).unwrap_or(attempt)
+    }
+
     /// The call that an attempt is made for.
     fn owner(&self, attempt: CallId) -> Option<CallId> {
         if let Some(call) = self.attempts.get(&attempt) {

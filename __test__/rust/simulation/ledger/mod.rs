@@ -60,12 +60,33 @@ struct Record {
     writes: Vec<WorkerId>,
     /// Its caller has got an item of its stream.
     streamed: bool,
+    /// Sequence number of the last item that its caller has, or 0.
+    seen: u64,
+    /// Items that may come before more are granted.
+    credit: u32,
+    /// Which of the writes brought its last item.
+    fresh: usize,
     told: Option<(Told, Time)>,
 }
 
 impl Record {
     fn rank(&self) -> (i32, u64) {
         (self.options.priority, self.sequence)
+    }
+
+    /// A stream begins where its caller is, with the credit that its caller has given.
+    fn check_beginning(&self, call: CallId, credit: u32, resume_from: u64) -> Verdict {
+        ensure!(
+            credit == self.credit,
+            "call {call} was given credit {credit} instead of {}",
+            self.credit
+        );
+        ensure!(
+            resume_from == self.seen,
+            "call {call} goes on from {resume_from}, its caller has {}",
+            self.seen
+        );
+        Ok(())
     }
 
     fn may_run_on(&self, worker: WorkerId) -> bool {
@@ -270,6 +291,9 @@ impl Ledger {
                 at,
                 writes,
                 streamed: false,
+                seen: options.resume_from,
+                credit: options.credit,
+                fresh: 0,
                 told,
             },
         );
@@ -472,6 +496,8 @@ impl Ledger {
             call,
             handler,
             credit,
+            resume_from,
+            ..
         } in requests
         {
             let call = *call;
@@ -499,12 +525,19 @@ impl Ledger {
                 "call {call} was written to worker {worker} twice"
             );
             if self.mode == Mode::Synapse {
-                ensure!(
-                    *credit == record.options.credit,
-                    "call {call} was given credit {credit}"
-                );
+                record.check_beginning(call, *credit, *resume_from)?;
             }
-            if !record.writes.is_empty() {
+            if record.options.resumable {
+                let tries = self.config.restart.unwrap_or_default().max as usize;
+                let begun = |worker: &&WorkerId| {
+                    !self.keeps_journals || self.begun.contains_key(&(**worker, call))
+                };
+                let deaths = record.writes[record.fresh..].iter().filter(begun).count();
+                ensure!(
+                    deaths <= tries,
+                    "{deaths} workers died with call {call} between two items"
+                );
+            } else if !record.writes.is_empty() {
                 ensure!(
                     !record.streamed,
                     "call {call} was written again after its first item"
@@ -541,6 +574,13 @@ impl Ledger {
         Ok(())
     }
 
+    /// The caller takes further items.
+    pub(crate) fn allowed(&mut self, call: CallId, items: u32) {
+        if let Some(record) = self.calls.get_mut(&call) {
+            record.credit += items;
+        }
+    }
+
     /// Credit went out to a worker.
     pub(crate) fn granted(&self, worker: WorkerId, call: CallId) -> Verdict {
         let record = self.record(call).filter(|record| record.told.is_none());
@@ -559,8 +599,14 @@ impl Ledger {
             record.writes.last() == Some(&by),
             "a part of call {call} came from worker {by}"
         );
-        if let Some(record) = self.calls.get_mut(&call) {
-            record.streamed |= kind == SettledKind::Item;
+        if let Some(record) = self.calls.get_mut(&call)
+            && kind == SettledKind::Item
+        {
+            ensure!(record.credit > 0, "call {call} got an item without credit");
+            record.streamed = true;
+            record.seen += 1;
+            record.credit -= 1;
+            record.fresh = record.writes.len() - 1;
         }
         Ok(())
     }
@@ -724,6 +770,15 @@ impl Ledger {
             Event::Healthy => {
                 ensure!(self.unhealthy, "healthy twice");
                 self.unhealthy = false;
+            }
+            Event::Resumed {
+                id, resume_from, ..
+            } => {
+                let record = self.open_record(*id)?;
+                ensure!(
+                    record.seen == *resume_from,
+                    "call {id} is said to go on from {resume_from}"
+                );
             }
             Event::WorkerDrain { worker, .. } => {
                 if let Some(standing) = self.workers.get_mut(worker) {

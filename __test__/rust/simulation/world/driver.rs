@@ -203,5 +203,6 @@ fn name_of(event: &Event) -> &'static str {
         Event::Done { failure: None, .. } => "done",
         Event::Done { .. } => "not done",
         Event::Drain => "drained",
+        Event::Resumed { .. } => "resumed",
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use synapse::engine::{Actions, CallOptions, Engine, Exit, PoolRequest, Submission};
 use synapse::ids::{CallId, WorkerId};
-use synapse::protocol::header::{DEFAULT_HANDLER, Header, Kind};
+use synapse::protocol::header::{self, DEFAULT_HANDLER, Header, Kind};
 use synapse::protocol::message::{self, Handler, Hello, Mode};
 use synapse::time::Time;
 
@@ -211,6 +211,7 @@ impl World {
             Happening::Call => self.call(),
             Happening::Cancel(call) => self.cancel(call),
             Happening::Grant(call) => {
+                self.ledger.allowed(call, 1);
                 self.input(false, |engine, _, actions| engine.grant(call, 1, actions))
             }
             Happening::Dispose if self.ledger.stop_asked => Ok(()),
@@ -322,6 +323,12 @@ impl World {
             _ => usize::from(DEFAULT_HANDLER),
         };
         let newest = self.processes.len() as u64 + 1;
+        let credit = if random.chance(25) {
+            u32::try_from(random.within(1..=3)).unwrap()
+        } else {
+            0
+        };
+        let resumable = credit > 0 && random.chance(60);
         let options = CallOptions {
             deadline: random
                 .chance(30)
@@ -331,8 +338,10 @@ impl World {
                 .chance(15)
                 .then(|| WorkerId(u32::try_from(random.within(1..=newest)).unwrap())),
             idempotent: random.chance(30),
-            credit: if random.chance(25) {
-                u32::try_from(random.within(1..=3)).unwrap()
+            credit,
+            resumable,
+            resume_from: if resumable {
+                random.pick(&[0, 0, 57])
             } else {
                 0
             },
@@ -346,7 +355,7 @@ impl World {
         let header = Header {
             payload: 5,
             kind: Kind::Request,
-            flags: 0,
+            flags: if credit > 0 { header::STREAM } else { 0 },
             handler,
             id: id.0,
         };
