@@ -20,4 +20,5 @@ export {
   ndarray,
   onStart,
   onStop,
+  type SessionState,
 } from './dist/worker/index.js';

@@ -441,3 +441,32 @@ describe('the end', () => {
     expect((beat as { rss: number }).rss).toBeGreaterThan(10_000_000);
   });
 });
+
+describe('a session', () => {
+  test('is read and written, also in place; nothing is kept of a call that fails', async () => {
+    const synapse = await spawnNode(`
+      handler('append', (value) => {
+        const { session } = context();
+        if (!session.has('list')) session.set('list', []);
+        session.get('list').push(value);
+        return [session.id, session.get('list')];
+      });
+      handler('fail', () => { context().session.set('list', []); throw new Error('no'); });
+      handler('refuse', () => { context().session.set('list', []); return Symbol('no'); });
+      handler('forget', () => context().session.delete('list'));
+      handler('count', function* (n) {
+        for (let i = 0; i < n; i++) { context().session.set('last', i); yield i; }
+      });`);
+    const session = synapse.session('s');
+    expect(await session.invoke('append', [1])).toEqual(['s', [1]]);
+    expect(await session.invoke('append', [2])).toEqual(['s', [1, 2]]);
+    await expect(session.invoke('fail')).rejects.toThrow('no');
+    await expect(session.invoke('refuse')).rejects.toMatchObject({ code: 'ENCODE' });
+    expect(await session.get('list')).toEqual([1, 2]);
+    for await (const _ of session.stream('count', [3]));
+    expect(await session.get('last')).toBe(2);
+    expect(await session.invoke('forget')).toBe(true);
+    expect([...(await session.entries()).keys()]).toEqual(['last']);
+    await expect(synapse.invoke('append', [1])).rejects.toThrow('the call belongs to no session');
+  });
+});

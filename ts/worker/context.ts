@@ -1,6 +1,7 @@
 /** What a handler can learn about its call, and tell its caller while it runs. */
 
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { CallSession, type SessionChanges, type SessionState } from './session.js';
 import { shared } from './shared.js';
 
 /** The running call. `context()` gives it. */
@@ -11,6 +12,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Whether that has happened. */
   readonly cancelled: boolean;
+  /** State of the caller's session; empty, and not writable, if the call belongs to none. */
+  readonly session: SessionState;
   /** What the caller attached to the call. */
   readonly metadata: Readonly<Record<string, unknown>>;
   /** A logger whose records carry the call. */
@@ -53,6 +56,7 @@ export class CallContext implements Context {
   #reason: unknown;
   #listeners: Set<(reason: unknown) => void> | undefined;
   #cancelled = false;
+  #session: CallSession | undefined;
 
   constructor(
     callId: number,
@@ -79,6 +83,16 @@ export class CallContext implements Context {
 
   get metadata(): Readonly<Record<string, unknown>> {
     return (this.#extras?.['metadata'] as Record<string, unknown> | undefined) ?? {};
+  }
+
+  get session(): SessionState {
+    this.#session ??= new CallSession(this.#extras?.['session']);
+    return this.#session;
+  }
+
+  /** @internal What the call has changed in its session. */
+  sessionChanges(): SessionChanges | undefined {
+    return this.#session?.changes();
   }
 
   get log(): Log {

@@ -13,3 +13,4 @@ export {
   onStart,
   onStop,
 } from './registry.js';
+export type { SessionState } from './session.js';

@@ -63,6 +63,11 @@ export class Output {
     if (this.#writer.position >= FLUSH_BYTES) this.flush();
   }
 
+  /** @throws EncodeFailure if the value cannot cross */
+  check(value: unknown): void {
+    new Writer(this.#options).encode(value);
+  }
+
   /** Adds a frame without a payload. */
   sendBare(kind: number, id: number): void {
     const writer = this.#writer;

@@ -248,7 +248,7 @@ export class Server implements ContextBackend {
       // What most handlers return: no stream, and nobody can have cancelled it meanwhile.
       this.#running--;
       this.#calls.delete(call.id);
-      this.#respond(call.id, result);
+      this.#respond(call, result);
     } else {
       this.#calls.set(call.id, call);
       this.#answer(call, result);
@@ -275,7 +275,7 @@ export class Server implements ContextBackend {
     }
     const walk = walkOf(value);
     if (walk === undefined) {
-      if (call.credit === undefined) this.#finish(call, () => this.#respond(call.id, value));
+      if (call.credit === undefined) this.#finish(call, () => this.#respond(call, value));
       else this.#sending(call, this.#sendOnly(call, value));
       return;
     }
@@ -306,7 +306,7 @@ export class Server implements ContextBackend {
       this.#output.send(ITEM, call.id, value);
       this.#output.flushSoon();
     }
-    this.#finish(call, () => this.#output.sendBare(END, call.id));
+    this.#finish(call, () => this.#end(call));
   }
 
   /** A stream of one item. */
@@ -314,7 +314,7 @@ export class Server implements ContextBackend {
     if (call.credit === 0) await this.#credited(call);
     if (!this.#isOpen(call)) return;
     this.#output.send(ITEM, call.id, value);
-    this.#finish(call, () => this.#output.sendBare(END, call.id));
+    this.#finish(call, () => this.#end(call));
   }
 
   /** A stream for a caller that wants one value. */
@@ -327,7 +327,7 @@ export class Server implements ContextBackend {
       if (done) break;
       items.push(value);
     }
-    this.#finish(call, () => this.#respond(call.id, items));
+    this.#finish(call, () => this.#respond(call, items));
   }
 
   #credited(call: Call): Promise<void> {
@@ -390,9 +390,26 @@ export class Server implements ContextBackend {
     call.resume?.();
   }
 
-  #respond(id: number, value: unknown): void {
+  #respond({ id, context }: Call, value: unknown): void {
     try {
+      const changes = context.sessionChanges();
+      if (changes !== undefined) {
+        // A call that fails after all leaves its session as it was.
+        this.#output.check(value);
+        this.#output.send(SESSION, id, changes);
+      }
       this.#output.send(RESPONSE, id, value);
+    } catch (cause) {
+      this.#sendError(id, describeRefusal(cause));
+    }
+  }
+
+  /** The end of a stream. */
+  #end({ id, context }: Call): void {
+    try {
+      const changes = context.sessionChanges();
+      if (changes !== undefined) this.#output.send(SESSION, id, changes);
+      this.#output.sendBare(END, id);
     } catch (cause) {
       this.#sendError(id, describeRefusal(cause));
     }
