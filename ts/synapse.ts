@@ -188,14 +188,30 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     // The promise has no handle of its own that would keep Node up meanwhile.
     const release = keepAlive();
     try {
-      target.engine.start();
-      target.engine.setReferenced(this.#referenced);
+      this.#start(target);
       await target.ready;
     } catch (cause) {
       await target.gone;
       throw cause;
     } finally {
       release();
+    }
+  }
+
+  /** Starts the engine, or leaves nothing behind. */
+  #start(target: Target): void {
+    try {
+      target.engine.start();
+      target.engine.setReferenced(this.#referenced);
+    } catch (cause) {
+      target.engine.release();
+      this.#target = undefined;
+      target.settleGone();
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const message = `the engine did not start: ${reason}`;
+      const error = new SpawnError('START_FAILED', message, { cause });
+      target.settleReady.reject(error);
+      throw error;
     }
   }
 

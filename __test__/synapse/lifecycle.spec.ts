@@ -3,7 +3,8 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
+import { Engine } from '../../ts/engine.js';
 import type { WorkerExit } from '../../ts/index.js';
 import { createFolder, createSynapse, isAlive, spawnModule, until } from '../support/modules.js';
 
@@ -363,4 +364,22 @@ test('lower priority numbers run first', async () => {
   await Promise.all(calls);
   const seen = await synapse.invoke<string[]>('note', ['end']);
   expect(seen).toEqual(['running', 'early', 'normal', 'late', 'end']);
+});
+
+describe('an engine that does not start', () => {
+  test('rejects spawn with the reason, and the next spawn works', async () => {
+    // Such as an addon of another version. Nothing a user can pass leads to it.
+    const start = jest.spyOn(Engine.prototype, 'start').mockImplementationOnce(() => {
+      throw new Error('spawn options: unknown field');
+    });
+    const synapse = createSynapse();
+    const folder = createFolder({ 'main.py': MODULE });
+    await expect(synapse.spawn(folder, 'main')).rejects.toMatchObject({
+      code: 'START_FAILED',
+      message: 'the engine did not start: spawn options: unknown field',
+    });
+    start.mockRestore();
+    await synapse.spawn(folder, 'main');
+    expect(await synapse.invoke('pid')).toBeGreaterThan(0);
+  });
 });
