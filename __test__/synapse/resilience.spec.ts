@@ -288,14 +288,14 @@ describe('breaker', () => {
     });
   });
 
-  test('one call with four attempts is one failure', async () => {
+  test('one call with three attempts is one failure', async () => {
     const { synapse, runs } = await spawn({
       breaker,
-      retry: { retries: 3, backoff: 1 },
+      retry: { retries: 2, backoff: 1 },
       restart: { max: 50 },
     });
     await failure(synapse.invoke('dies_safely', [99]));
-    expect(runs('dies_safely')).toBe(4);
+    expect(runs('dies_safely')).toBe(3);
     expect(synapse.stats().policies?.breakers['dies_safely']).toMatchObject({
       state: 'closed',
       failures: 1,

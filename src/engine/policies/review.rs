@@ -170,7 +170,13 @@ impl Engine {
             may_have_run: !attempt.refused && may_have_run(&failure),
             never_written: attempt.refused || ran_out_in_queue(&failure),
         };
-        if self.again(now, call, failed, actions) {
+        // One that says so itself is final: a call that has killed too many workers.
+        let is_final = failure
+            .details
+            .get("retryable")
+            .and_then(serde_json::Value::as_bool)
+            == Some(false);
+        if !is_final && self.again(now, call, failed, actions) {
             return None;
         }
         let guarded = self.policies.as_mut()?.guarded.remove(&call)?;
