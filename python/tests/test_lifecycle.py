@@ -61,6 +61,7 @@ def test_hello(start):
     assert hello["python"] == ".".join(map(str, sys.version_info[:3]))
     assert hello["executable"] == sys.executable
     assert hello["sdk"] == "2.0.0"
+    assert hello["heartbeat"] == 0
     assert [handler["name"] for handler in hello["handlers"]] == ["echo", "sleep", "spin"]
 
 
@@ -213,6 +214,8 @@ def test_heartbeats_come_while_a_call_spins(start, mode):
     assert beats[-1].value["calls"] == 1
     assert beats[-1].value["rss"] > 1_000_000
     assert beats[-1].value["lag"] >= 0
+    assert beats[-1].value["cpu"] > 0
+    assert worker.hello["heartbeat"] == 50
 
 
 def test_hooks_run_once_in_order_before_hello_and_after_the_last_call(start):

@@ -26,7 +26,7 @@ pub struct PoisonPolicy {
 impl Default for PoisonPolicy {
     fn default() -> Self {
         Self {
-            deaths: 3,
+            deaths: 5,
             window: Duration::from_secs(60),
         }
     }

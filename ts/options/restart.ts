@@ -15,7 +15,7 @@ export interface RestartPolicy {
   readonly backoff?: BackoffOption | undefined;
   /**
    * Workers that may die running the same handler with the same arguments; after that such a call is
-   * refused until the window since the last death is over. 0 refuses none. Default 3.
+   * refused until the window since the last death is over. 0 refuses none. Default 5.
    */
   readonly callDeaths?: number | undefined;
 }
@@ -48,7 +48,7 @@ export function normalizeRestart(value: unknown = true): Restart | null {
     max: integer('restart.max', policy['max'] ?? 5, 0, 0xffff_ffff),
     windowMs: milliseconds('restart.windowMs', policy['windowMs'] ?? 60_000, 1),
     backoff: normalizeBackoff('restart.backoff', policy['backoff']),
-    callDeaths: integer('restart.callDeaths', policy['callDeaths'] ?? 3, 0, 0xffff_ffff),
+    callDeaths: integer('restart.callDeaths', policy['callDeaths'] ?? 5, 0, 0xffff_ffff),
   };
   return enabled ? restart : null;
 }
