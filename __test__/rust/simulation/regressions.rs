@@ -570,3 +570,32 @@ fn idempotent_calls_outlive_a_worker_that_closes_its_channel_and_lives() {
     assert_eq!(bench.failed(), [(3, ErrorCode::WorkerExited)]);
     assert_eq!(bench.engine.holdings().queued, 2);
 }
+
+fn started(bench: &Bench) -> usize {
+    let starts = bench.actions.commands.iter();
+    starts
+        .filter(|command| matches!(command, Command::Start(_)))
+        .count()
+}
+
+#[test]
+fn an_elastic_pool_grows_for_calls_that_wait_and_not_for_a_burst_that_is_over() {
+    let elastic = || Config {
+        most_workers: Some(4),
+        ..pool(1)
+    };
+    let mut bench = Bench::ready(elastic());
+    bench.submit(0, 1, CallOptions::default());
+    bench.submit(0, 2, CallOptions::default());
+    bench.answer(4_000, ONE, &Header::bare(Kind::Response, 1));
+    bench.tick(5_000);
+    assert_eq!(started(&bench), 0);
+    let mut bench = Bench::ready(elastic());
+    for call in 1..=3 {
+        bench.submit(0, call, CallOptions::default());
+    }
+    bench.tick(4_999);
+    assert_eq!(started(&bench), 0);
+    bench.tick(5_000);
+    assert_eq!(started(&bench), 2);
+}
