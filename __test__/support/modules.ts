@@ -8,7 +8,7 @@ import { type SpawnOptions, Synapse } from '../../ts/index.js';
 
 const SHARED = join(__dirname, '..', 'fixtures', 'shared');
 const folders: string[] = [];
-const instances: Synapse[] = [];
+const instances: AsyncDisposable[] = [];
 
 /** Options that make `spawn` use the shared environment. */
 export const shared: SpawnOptions = { python: join(SHARED, '.venv'), requirements: undefined };
@@ -20,6 +20,11 @@ export function createFolder(files: Record<string, string>, name = 'synapse-'): 
   const all = { 'requirements.txt': '', ...files };
   for (const [file, text] of Object.entries(all)) writeFileSync(join(folder, file), dedent(text));
   return folder;
+}
+
+/** Has something disposed of after the test. */
+export function disposeLater(instance: AsyncDisposable): void {
+  instances.push(instance);
 }
 
 /** An instance that is disposed of after the test. */
@@ -89,6 +94,6 @@ beforeAll(async () => {
 }, 120_000);
 
 afterEach(async () => {
-  await Promise.all(instances.splice(0).map((synapse) => synapse.dispose()));
+  await Promise.all(instances.splice(0).map((instance) => instance[Symbol.asyncDispose]()));
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
