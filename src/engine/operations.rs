@@ -76,9 +76,7 @@ impl Engine {
         actions: &mut Actions,
     ) -> Result<Wait, Failure> {
         match (&self.phase, request) {
-            // The environment is being prepared.
-            (Phase::Idle, PoolRequest::Ready { .. }) => {}
-            (Phase::Idle, _) => {
+            (Phase::Idle, request) if !matches!(request, PoolRequest::Ready { .. }) => {
                 let message = "there are no workers before spawn";
                 return Err(Failure::new(ErrorCode::NotSpawned, message));
             }
@@ -86,8 +84,9 @@ impl Engine {
                 let message = "the instance is being disposed of";
                 return Err(Failure::new(ErrorCode::Disposed, message));
             }
+            // Before `Starting` the environment is being prepared.
             (Phase::Starting, PoolRequest::Ready { .. } | PoolRequest::Drain)
-            | (Phase::Running | Phase::Unhealthy(_), _) => {}
+            | (Phase::Idle | Phase::Running | Phase::Unhealthy(_), _) => {}
             (Phase::Starting, _) => {
                 let message = "the first workers are still starting";
                 return Err(Failure::new(ErrorCode::NotSpawned, message));

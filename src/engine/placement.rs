@@ -338,7 +338,7 @@ mod tests {
     fn lots_are_right_for_any_number_of_places() {
         let weights: Vec<u32> = (1..=37).collect();
         let mut lots = Lots::new(weights);
-        let held = |slot: u32| slot % 3 != 0;
+        let held = |slot: u32| !slot.is_multiple_of(3);
         for slot in (0..37).rev() {
             lots.set(slot, Some(WorkerId(slot)));
         }

@@ -101,6 +101,10 @@ pub struct Exit {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that are independent of each other"
+)]
 pub(super) struct Worker {
     pub(super) id: WorkerId,
     /// Its place in the pool, counted from 0; whoever replaces it gets the same.

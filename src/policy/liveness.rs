@@ -131,6 +131,10 @@ mod tests {
         restart: true,
     };
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "it stands for what may be unknown"
+    )]
     fn seen(stopped: bool, cpu_ms: u64) -> Option<Vitals> {
         let cpu = Duration::from_millis(cpu_ms);
         Some(Vitals {

@@ -149,7 +149,7 @@ impl Prepared<'_> {
             ))?;
             // Last, for what is done here takes memory and descriptors as well.
             for (resource, limit) in self.limits {
-                setrlimit(*resource, limit.clone()).map_err(rustix::io::Errno::raw_os_error)?;
+                setrlimit(*resource, *limit).map_err(rustix::io::Errno::raw_os_error)?;
             }
             let mut refusal = libc::ENOENT;
             for program in self.programs {

@@ -164,17 +164,17 @@ impl World {
     }
 
     /// What the system says of a process.
-    pub(crate) fn vitals(&mut self, worker: WorkerId) -> Option<Vitals> {
+    pub(crate) fn vitals(&mut self, worker: WorkerId) -> Vitals {
         let now = self.now;
         let shows = self.random.chance(50);
         let process = self.process(worker);
         // A hundred threads, for the world is faster than the system's clock of processor time.
         let since = process.computes.map_or(Duration::ZERO, |at| now.since(at));
-        Some(Vitals {
+        Vitals {
             stopped: process.frozen && shows,
             running: false,
             cpu: process.cpu + 100 * since,
-        })
+        }
     }
 
     /// Begins what can be begun.

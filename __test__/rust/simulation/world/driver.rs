@@ -157,7 +157,7 @@ impl World {
                     .inspected(self.now, worker, &journal, &mut self.actions);
             }
             Command::Look(worker) => {
-                let vitals = self.vitals(worker);
+                let vitals = Some(self.vitals(worker));
                 self.engine
                     .looked(self.now, worker, vitals, &mut self.actions);
             }
