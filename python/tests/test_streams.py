@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from synapse._protocol import fallback
+from synapse._protocol import header as wire
+
 SOURCE = """
 import os, time
 from synapse import handler
@@ -70,6 +73,11 @@ def odd(_):
     yield object()
 
 @handler
+def letters(text):
+    for letter in text[:3]:
+        yield letter
+
+@handler
 def plain(value): return value
 
 @handler
@@ -82,7 +90,7 @@ import asyncio
     "def ticks", "async def ticks"
 ).replace("def stuck", "async def stuck").replace("def pauses", "async def pauses").replace(
     "def fails", "async def fails"
-).replace("def odd", "async def odd").replace("time.sleep", "await asyncio.sleep")
+).replace("def odd", "async def odd").replace("def letters", "async def letters").replace("time.sleep", "await asyncio.sleep")
 
 
 @pytest.fixture(params=["serial", "threads", "async", "serial async", "async sync"])
@@ -141,6 +149,23 @@ def test_items_that_come_fast_are_written_together(worker):
     while worker.receive().kind != "end":
         pass
     assert 0 < worker.call("writes") < 500
+
+
+def test_what_comes_while_the_stream_of_a_large_request_waits_for_credit_is_kept(worker):
+    stream(worker, "letters", "abc" + "x" * 200_000, credit=1)
+    assert worker.receive().value == "a"
+    assert worker.data.is_quiet(0.1)
+    streaming = worker._calls
+    following, request = worker.frame("plain", "next")
+    payload = wire.frame(wire.CREDIT, streaming, fallback.pack(3))
+    # The second request is there in part only when the stream ends.
+    large, second = worker.frame("plain", "y" * 1000)
+    worker.write(request + payload + second[:500])
+    found = [worker.receive() for _ in range(4)]
+    assert [frame.kind for frame in found if frame.call == streaming] == ["item", "item", "end"]
+    assert [frame.value for frame in found if frame.call == following] == ["next"]
+    worker.write(second[500:])
+    assert worker.reply(large).value == "y" * 1000
 
 
 def test_cancel_while_it_waits_for_credit_closes_the_generator(worker):

@@ -161,7 +161,16 @@ class Serial:
                 length, word, call = unpack_header(data, at)
                 stop = at + 4 + length
                 if stop > end:
-                    break
+                    if stop - end < LARGE_FRAME or (cancelled and SHARE in cancelled):
+                        break
+                    flush()
+                    if not self._receive_large(word, call, length, data[at:]):
+                        return
+                    # A stream that has waited for credit has read on: that comes next.
+                    data, at = inbox.data, inbox.at
+                    # What was read last is long ago: it does not tell what is stale.
+                    end, count = len(data), size
+                    continue
                 if cancelled and (call in cancelled or STOP in cancelled or SHARE in cancelled):
                     if STOP in cancelled:
                         flush()
@@ -237,13 +246,8 @@ class Serial:
             bursting[0] = False
             flush()
             rest = data[at:]
-            if end - at >= head and not (cancelled and SHARE in cancelled):
-                if not counted <= length <= greatest:
-                    protocol_error(f"a frame of length {length}")
-                if stop - end >= LARGE_FRAME:
-                    if not self._receive_large(word, call, length, rest):
-                        return
-                    rest = b""
+            if end - at >= head and not counted <= length <= greatest:
+                protocol_error(f"a frame of length {length}")
             if inbox.credits and SHARE not in cancelled:
                 inbox.credits.clear()
             if cancelled and count < size:
@@ -302,10 +306,16 @@ class Serial:
         return self._bursting[0]
 
     def _receive_large(self, request_word: int, call: int, length: int, begin: bytes) -> bool:
-        """Reads and runs a frame of which `begin` has come; answers False at the channel's end."""
+        """Reads and runs a frame of which `begin` has come; answers False at the channel's end.
+
+        What has been read after it is in the inbox.
+        """
         codec.load()
-        worker = self._worker
+        worker, inbox = self._worker, self._inbox
         size = length - COUNTED
+        if size > worker.config.frame:
+            protocol_error(f"a frame of length {length}")
+        inbox.data, inbox.at = b"", 0
         begin = begin[HEADER_SIZE:]
         binary = request_word in self._calls.single and is_binary(begin, size)
         if binary:
@@ -314,10 +324,9 @@ class Serial:
         if content is None:
             return False
         if call in worker.cancelled:
+            worker.cancelled.discard(call)
             worker.data.send(self._calls.refuse(request_word, call, content))
             return True
-        # Nothing that was read is left.
-        self._inbox.data, self._inbox.at = b"", 0
         if binary:
             handler = self._calls.handlers[request_word >> 16]
             if handler is not None:
@@ -327,7 +336,7 @@ class Serial:
         else:
             self.dispatch(request_word, call, content)
         worker.data.flush()
-        return True
+        return not inbox.ended
 
     # ------------------------------------------------------------------------------ the rare kinds
 
