@@ -4,6 +4,7 @@
  * other way, take the same road (`callbacks/server.ts`).
  */
 
+import { whenAborted } from './abort.js';
 import { decodeArrow, encodeArrow } from './arrow.js';
 import {
   CallbackServer,
@@ -356,12 +357,10 @@ export class Engine {
   /** The call is among this tick's frames: its answer will be waited for. */
   #expect(id: number, call: PendingCall, signal: AbortSignal | undefined): void {
     if (signal) {
-      const abort = (): void => {
+      call.release = whenAborted(signal, () => {
         call.reject(signal.reason);
         this.#giveUp(id);
-      };
-      signal.addEventListener('abort', abort, { once: true });
-      call.release = () => signal.removeEventListener('abort', abort);
+      });
     }
     if (this.#functions.size > 0 && this.#functions.carries(id)) {
       const unlisten = call.release;

@@ -1,6 +1,5 @@
 /** `map`: one call for each of many items, so many at a time. */
 
-import { setMaxListeners } from 'node:events';
 import { integer } from './options/checks.js';
 import { type CallOptions, normalizeCallOptions } from './options/index.js';
 
@@ -40,8 +39,6 @@ export async function mapItems(
   const abort = new AbortController();
   const { signal: outer } = callOptions;
   const signal = outer === undefined ? abort.signal : AbortSignal.any([abort.signal, outer]);
-  // Every call listens to it, and there may well be more than ten.
-  setMaxListeners(0, signal);
   const results: unknown[] = [];
   let failed: { readonly reason: unknown } | undefined;
   const isOver = (): boolean => failed !== undefined;

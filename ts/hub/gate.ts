@@ -1,5 +1,6 @@
 /** Lets so many in at once; the others wait in order. */
 
+import { whenAborted } from '../abort.js';
 import { QueueFullError, TimeoutError } from '../errors/index.js';
 import type { Queue } from '../options/queue.js';
 
@@ -93,7 +94,7 @@ export class Gate {
       let timer: NodeJS.Timeout | undefined;
       const settle = (act: () => void): void => {
         clearTimeout(timer);
-        signal?.removeEventListener('abort', abort);
+        release?.();
         act();
       };
       const waiter: Waiter = {
@@ -104,8 +105,7 @@ export class Gate {
         this.#waiters.delete(waiter);
         waiter.refuse(reason);
       };
-      const abort = (): void => give(signal?.reason);
-      signal?.addEventListener('abort', abort, { once: true });
+      const release = signal && whenAborted(signal, () => give(signal.reason));
       if (limit !== Number.POSITIVE_INFINITY) {
         const message = `the call waited ${limit} ms for ${this.#name}`;
         timer = setTimeout(() => give(new TimeoutError(message, { phase: 'queue' })), limit);
