@@ -80,6 +80,8 @@ pub(super) struct Call {
     pub(super) credit: u32,
     /// Sequence number of the last item that its caller has, or 0. Items are numbered from 1.
     pub(super) sequence_seen: u64,
+    /// An item of it has come from the worker that has it.
+    pub(super) got_further: bool,
 }
 
 impl Call {
@@ -99,6 +101,7 @@ impl Call {
     /// An item has come for its caller.
     pub(super) fn item_came(&mut self) {
         self.sequence_seen += 1;
+        self.got_further = true;
         self.credit = self.credit.saturating_sub(1);
         if self.options.resumable {
             self.deaths = 0;

@@ -104,6 +104,7 @@ impl Engine {
             nested: is_nested(call.frame),
             credit: call.options.credit,
             sequence_seen: call.options.resume_from,
+            got_further: false,
         };
         if let Some(worker) = worker {
             if call.options.repeatable() || call.frame.len() <= KEEP {
@@ -252,6 +253,7 @@ impl Engine {
             });
         }
         call.state = CallState::Sent(worker.id);
+        call.got_further = false;
         if worker.in_flight == 0 {
             worker.window.busy(now);
         }

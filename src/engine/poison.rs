@@ -35,8 +35,13 @@ impl Engine {
         // Where nothing is known of that: what lies in its pipe behind those has not begun.
         let running = self.config.concurrency.max(1) as usize;
         for call in ran.take(running) {
-            self.suspects
-                .blame(self.config.poison, call.fingerprint, now);
+            if call.options.resumable && call.got_further {
+                // A part of an answer absolves, too: the next worker gets further still.
+                self.suspects.absolve(call.fingerprint);
+            } else {
+                self.suspects
+                    .blame(self.config.poison, call.fingerprint, now);
+            }
         }
     }
 
