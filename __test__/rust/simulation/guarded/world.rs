@@ -459,7 +459,6 @@ impl World {
                 let (engine, actions) = (&mut self.engine, &mut self.actions);
                 engine.looked(self.now, worker, None, actions);
             }
-            Command::Look(_) => {}
             Command::Stop(worker) | Command::Kill(worker) => {
                 let after = self.random.within(0..=1_000);
                 self.plan(after, What::Die(worker));
