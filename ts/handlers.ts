@@ -1,6 +1,7 @@
 /** The module's handlers, by name and number, as its workers announce them. */
 
 import type { CallTarget } from './calls.js';
+import { HandlerNotFoundError } from './errors/index.js';
 
 /** What a worker says of a handler. See "Hello" in docs/protocol.md. */
 export interface HandlerInfo {
@@ -28,9 +29,18 @@ export class Handlers {
     this.#streams = new Set(announced.about.filter(yields).map(({ name }) => name));
   }
 
-  /** The number of a handler. */
-  find(name: string): number | undefined {
-    return this.#numbers.get(name);
+  /**
+   * The number of a handler.
+   *
+   * @throws HandlerNotFoundError that lists the names there are
+   */
+  demand(name: string): number {
+    const number = this.#numbers.get(name);
+    if (number !== undefined) return number;
+    const available = this.names();
+    const list = available.length === 0 ? 'none' : available.join(', ');
+    const message = `there is no handler "${name}"; available: ${list}`;
+    throw new HandlerNotFoundError(message, { handler: name, available });
   }
 
   /** Whether a handler yields. */

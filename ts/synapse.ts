@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import { join, resolve } from 'node:path';
 import type { Observable } from 'rxjs';
 import { type Api, createApi } from './api.js';
+import { layOut } from './arguments.js';
 import {
   type HandlerRegistration,
   type HostHandler,
@@ -12,18 +13,11 @@ import {
 } from './callbacks/index.js';
 import type { CallTarget } from './calls.js';
 import { Engine, type EngineEvent } from './engine.js';
-import {
-  DisposedError,
-  fromFailure,
-  HandlerNotFoundError,
-  type NativeFailure,
-  SpawnError,
-} from './errors/index.js';
-import type { LogEvent, SynapseEvents, WorkerExit } from './events.js';
+import { DisposedError, fromFailure, type NativeFailure, SpawnError } from './errors/index.js';
+import type { SynapseEvents } from './events.js';
 import { withFallback } from './fallback.js';
 import { Handlers } from './handlers.js';
 import { InstanceLogs } from './instance-logs.js';
-import { Kwargs } from './kwargs.js';
 import { type MapItems, type MapOptions, mapItems } from './map.js';
 import type { PoolRequest } from './operations.js';
 import {
@@ -46,10 +40,12 @@ import {
   type StreamOptions,
 } from './options/index.js';
 import { parseJson } from './parse-json.js';
+import { createRelay } from './relay.js';
 import { ResumableStreams } from './resumable.js';
 import { Globals, type Session, SessionManager, type SessionOwner } from './sessions/index.js';
 import { readStats, type Stats, type WorkerInfo } from './stats.js';
 import { PythonStream } from './stream.js';
+import { deferred, keepAlive, sameEntry, type Target } from './target.js';
 import * as header from './wire/header.js';
 
 /** What `call` reaches. */
@@ -64,28 +60,6 @@ const DEFAULT_HANDLER: CallTarget = {
 /** Where the Python package lies: beside `dist/`. */
 const SDK_PATH = join(__dirname, '..', 'python');
 
-/** What the instance runs, and where that stands. */
-interface Target {
-  readonly directory: string;
-  readonly entrypoint: string;
-  readonly engine: Engine;
-  /** The limit of calls that give none, in ms. */
-  readonly callTimeoutMs: number | null;
-  /** Calls that run at once when all workers have as many as they take. */
-  readonly parallel: number;
-  /** What calls answer that fail and say nothing else; undefined for an error. */
-  readonly fallback: FallbackOption | undefined;
-  readonly handlers: Handlers;
-  /** Settles when every first worker is ready, or none will be. */
-  readonly ready: Promise<void>;
-  readonly settleReady: { resolve(): void; reject(reason: unknown): void };
-  /** Settles when no process is left. */
-  readonly gone: Promise<void>;
-  readonly settleGone: () => void;
-  isReady: boolean;
-  disposing: boolean;
-}
-
 /**
  * Calls Python. One instance runs one module in one or more worker processes.
  *
@@ -99,6 +73,7 @@ interface Target {
 export class Synapse extends EventEmitter<SynapseEvents> {
   readonly #defaults: SpawnOptions;
   readonly #logs = new InstanceLogs();
+  readonly #relay = createRelay(this, (text) => this.#logs.push(text));
   /** The same, with its reply parsed as JSON. */
   readonly #parsed: CallTarget = {
     ...DEFAULT_HANDLER,
@@ -245,7 +220,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     }
     let handler: number;
     try {
-      handler = findHandler(target, name);
+      handler = target.handlers.demand(name);
     } catch (cause) {
       return Promise.reject(cause);
     }
@@ -274,7 +249,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     const stream = new PythonStream<Item>({ idleMs, resumeFrom: going.from, observer });
     const start = (target: Target): void => {
       try {
-        const handler = findHandler(target, name);
+        const handler = target.handlers.demand(name);
         const credit = PythonStream.firstCredit;
         const { form, value } = layOut(args);
         const call = { handler, name, form, credit, resume: going, finish: undefined };
@@ -563,106 +538,12 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         if (this.#target === target) this.#target = undefined;
         target.settleGone();
         break;
-      case 'setup': {
-        const step = detail as unknown as SetupProgress;
-        onProgress?.(step);
-        this.emit('setup', step);
+      case 'setup':
+        onProgress?.(detail as unknown as SetupProgress);
+        this.#relay(event);
         break;
-      }
-      case 'log':
-        this.#log(detail as unknown as LogEvent);
-        break;
-      case 'store-failed':
-        this.#fault(new Error(detail['message'] as string));
-        break;
-      case 'unhealthy':
-        this.emit('unhealthy', fromFailure(detail['failure'] as NativeFailure));
-        break;
-      case 'worker:exit':
-        this.emit('worker:exit', detail as unknown as WorkerExit);
-        break;
-      case 'resumed': {
-        const { id, ...about } = detail as { id: number; worker: number; resumeFrom: number };
-        this.emit('stream:resumed', { callId: id, ...about });
-        break;
-      }
-      case 'healthy':
-      case 'drain':
-        this.emit(type);
-        break;
-      case 'worker:start': {
-        const { worker, pid } = detail as { worker: number; pid: number };
-        this.emit('worker:start', { worker, pid });
-        break;
-      }
-      case 'breaker':
-      case 'retry':
-      case 'sessions:high':
-      case 'session:lost':
-      case 'progress':
-      case 'worker:ready':
-      case 'worker:restart':
-      case 'worker:drain':
-      case 'worker:unhealthy':
-      case 'worker:healthy':
-      case 'heartbeat':
-      case 'heartbeat:missed':
-        this.emit(type, detail as never);
-        break;
+      default:
+        this.#relay(event);
     }
   }
-
-  /** A fault that nobody awaits. Without a listener it must not end the process. */
-  #fault(error: Error): void {
-    if (this.listenerCount('error') > 0) this.emit('error', error);
-    else process.emitWarning(error);
-  }
-
-  #log(event: LogEvent): void {
-    const level = event.level ?? (event.stream === 'stderr' ? 'error' : 'info');
-    this.emit('log', { ...event, level });
-    if (event.stream === 'stderr') this.#logs.push(event.text);
-  }
-}
-
-/** The number of a handler. */
-function findHandler(target: Target, name: string): number {
-  const handler = target.handlers.find(name);
-  if (handler !== undefined) return handler;
-  const available = target.handlers.names();
-  const list = available.length === 0 ? 'none' : available.join(', ');
-  const message = `there is no handler "${name}"; available: ${list}`;
-  throw new HandlerNotFoundError(message, { handler: name, available });
-}
-
-/** How arguments go over the wire. */
-function layOut(args: unknown): { form: number; value: unknown } {
-  if (args === undefined) return { form: header.ARGUMENTS_POSITIONAL, value: [] };
-  if (Kwargs.is(args)) return { form: header.ARGUMENTS_KEYWORD, value: args.values };
-  if (!Array.isArray(args)) return { form: header.ARGUMENT_VALUE, value: args };
-  const last = args.at(-1);
-  if (!Kwargs.is(last)) return { form: header.ARGUMENTS_POSITIONAL, value: args };
-  return { form: header.ARGUMENTS_BOTH, value: [args.slice(0, -1), last.values] };
-}
-
-function sameEntry(one: string, other: string): boolean {
-  return one.replace(/\.py$/, '') === other.replace(/\.py$/, '');
-}
-
-function deferred(): { promise: Promise<void>; resolve(): void; reject(reason: unknown): void } {
-  let resolve!: () => void;
-  let reject!: (reason: unknown) => void;
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  // Whoever waits for it gets the rejection; nobody may be waiting.
-  promise.catch(() => {});
-  return { promise, resolve, reject };
-}
-
-/** Keeps Node up until the answer is called. */
-function keepAlive(): () => void {
-  const timer = setInterval(() => {}, 0x7fff_ffff);
-  return () => clearInterval(timer);
 }
