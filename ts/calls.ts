@@ -37,32 +37,33 @@ export interface Answer {
   resumed?(): void;
 }
 
-/** What `new Promise` hands out; one function for all promises instead of a closure for each. */
-const captured = {
-  resolve: (_value: unknown): void => {},
-  reject: (_reason: unknown): void => {},
-};
+/** What `new Promise` handed out last; one function for all promises instead of a closure for each. */
+let settle: (value: unknown) => void;
 
-function capture(resolve: (value: unknown) => void, reject: (reason: unknown) => void): void {
-  captured.resolve = resolve;
-  captured.reject = reject;
+/** The second function, which rejects, is let go of: thousands of them would be copied by each scavenge. */
+function capture(resolve: (value: unknown) => void): void {
+  settle = resolve;
 }
 
 /** Makes a promise, and the call that settles it. */
 export function promiseCall(target: CallTarget): { promise: Promise<unknown>; call: PromisedCall } {
   const promise = new Promise(capture);
-  return { promise, call: new PromisedCall(target, captured.resolve, captured.reject) };
+  return { promise, call: new PromisedCall(target, settle) };
 }
 
 /** A call whose answer is a promise. */
 export class PromisedCall implements PendingCall {
   release: (() => void) | undefined = undefined;
 
+  /** @param resolve takes a value, or a promise to follow */
   constructor(
     readonly target: CallTarget,
     readonly resolve: (value: unknown) => void,
-    readonly reject: (reason: unknown) => void,
   ) {}
+
+  reject(reason: unknown): void {
+    this.resolve(Promise.reject(reason));
+  }
 
   /**
    * Rejects with an error that is made where the awaiting function shows in its stack: inside a

@@ -4,7 +4,7 @@
 //!
 //! One step is a whole call: it is submitted and waits, a worker answers the one that it has, and the
 //! best of those that wait is written to that worker. Time is processor time, for the machine has
-//! other things to do.
+//! other things to do. A burst is measured, too: with `-- --burst` nothing else is.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,6 +18,10 @@ use synapse::time::Time;
 
 /// Steps of one measurement.
 const STEPS: u32 = 400_000;
+/// Calls of a burst.
+const AT_ONCE: u32 = 20_000;
+/// Calls that are settled at once, as the facade has it.
+const ROOM: usize = 1_024;
 /// Measurements, of which the best counts: whatever disturbs makes it slower.
 const ROUNDS: usize = 5;
 /// A worker takes a millisecond for a call.
@@ -119,6 +123,26 @@ impl Bench {
         self.carry_out();
     }
 
+    /// The only worker answers all that it has, in one chunk.
+    fn answer_all(&mut self) {
+        let mut chunk = Vec::new();
+        let mut worker = WorkerId(1);
+        for (answering, call) in self.busy.drain(..) {
+            worker = answering;
+            chunk.extend(Header::bare(Kind::Response, call.0));
+        }
+        self.now = self.now + Duration::from_micros(chunk.len() as u64 / LEN as u64);
+        let mut rest: &[u8] = &chunk;
+        while !rest.is_empty() {
+            let received = self
+                .engine
+                .received(self.now, worker, rest, ROOM, &mut self.actions);
+            self.answered += u32::try_from(self.actions.settled.len()).unwrap_or(0);
+            self.carry_out();
+            rest = rest.get(received.consumed..).unwrap_or_default();
+        }
+    }
+
     /// Notes who has got which call.
     fn carry_out(&mut self) {
         for worker in self.actions.dirty.drain(..) {
@@ -165,6 +189,26 @@ fn measure(strategy: &Strategy, workers: u32, queued: u32, priorities: i32) -> f
     best
 }
 
+/// Nanoseconds a call of a burst, which one worker answers as fast as it can be written to.
+fn measure_burst() -> f64 {
+    let mut bench = Bench::new(Strategy::LeastBusy, 1, 0, 1);
+    let mut best = f64::INFINITY;
+    for _ in 0..4 * ROUNDS {
+        bench.answered = 0;
+        let before = processor_time();
+        for _ in 0..AT_ONCE {
+            bench.submit();
+        }
+        while !bench.busy.is_empty() {
+            bench.answer_all();
+        }
+        let took = processor_time().saturating_sub(before);
+        assert!(bench.answered >= AT_ONCE, "calls were lost");
+        best = best.min(took.as_secs_f64() * 1e9 / f64::from(AT_ONCE));
+    }
+    best
+}
+
 #[expect(clippy::print_stdout, reason = "the table is what this is for")]
 fn main() {
     let least_busy = Strategy::LeastBusy;
@@ -173,6 +217,13 @@ fn main() {
         "64 workers, 1,000 queued, 8 priorities: {ns:.0} ns a call, {:.2} million calls/s\n",
         1e3 / ns
     );
+    println!(
+        "20,000 at once, one worker: {:.0} ns a call\n",
+        measure_burst()
+    );
+    if std::env::args().any(|argument| argument == "--burst") {
+        return;
+    }
     println!("| ns a call, by workers | 10 queued | 1,000 | 100,000 | 1,000,000 |");
     println!("|---|---|---|---|---|");
     for workers in [1, 10, 100, 1_000] {

@@ -7,6 +7,8 @@ rest is in `_hints`, which is loaded when an argument needs a closer look.
 
 from __future__ import annotations
 
+import sys
+
 from synapse._protocol.errors import ValidationError
 from synapse._signature import UNIONS, hints_of
 
@@ -63,7 +65,11 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     code: CodeType | None = getattr(plain, "__code__", None)
     if code is None or hasattr(plain, "__wrapped__"):
         return function
-    hints = {name: hint for name, hint in hints_of(function).items() if name != "return"}
+    hints = {
+        name: hint
+        for name, hint in hints_of(function).items()
+        if name != "return" and not _is_anything(hint, plain.__globals__)
+    }
     if not hints:
         return function
     skipped = 1 if plain is not function else 0
@@ -128,6 +134,15 @@ def _make(source: str, function: Callable[..., Any], plan: _Plan) -> Any:
         setattr(made, attribute, getattr(function, attribute, None))
     made.__wrapped__ = function
     return made
+
+
+def _is_anything(hint: Any, scope: dict[str, Any]) -> bool:
+    """Whether a hint lets every value pass: `Any`, or `object`."""
+    if isinstance(hint, str):
+        hint = scope.get(hint, object if hint == "object" else None)
+    if hint is object:
+        return True
+    return hint is not None and hint is getattr(sys.modules.get("typing"), "Any", None)
 
 
 def _exact(hint: Any, scope: dict[str, Any]) -> tuple[type, ...] | None:
@@ -201,6 +216,8 @@ class _Plan:
                 # A default is the handler's own, whatever the hint says.
                 found = _apply(checks, names[index], names[index], value)
             fitting.append(found)
+        if not kwargs:
+            return tuple(fitting), kwargs
         by_name = {
             name: _apply(checks, name if name in self._by_name else self._more_by_name, name, value)
             for name, value in kwargs.items()

@@ -244,6 +244,23 @@ class TestParameters:
 
         assert checked(handler) is handler
 
+    def test_of_which_all_let_every_value_pass_cost_nothing(self):
+        def handler(a: Any, b: object) -> int:
+            return a + b
+
+        assert handler.__annotations__["a"] == "Any"
+        assert checked(handler) is handler
+        handler.__annotations__ = {"a": Any, "b": object, "return": int}
+        assert checked(handler) is handler
+
+    def test_that_let_every_value_pass_do_not_slow_down_the_others(self):
+        def handler(a: Any, b: int):
+            return a, b
+
+        function = checked(handler)
+        function.__globals__["__check"] = None
+        assert function([], 1) == ([], 1)
+
     def test_behind_a_decorator_are_left_alone(self):
         def double(function):
             @functools.wraps(function)

@@ -3,6 +3,7 @@
 use crate::engine::action::{Actions, Command, Event};
 use crate::engine::call::{Call, CallState, Submission};
 use crate::engine::callbacks::{has_flag, has_functions, is_nested, without_nested};
+use crate::engine::calls::Calls;
 use crate::engine::poison::fingerprint;
 use crate::engine::timers::Timer;
 use crate::engine::worker::{Worker, WorkerState};
@@ -112,6 +113,7 @@ impl Engine {
             }
             self.calls.insert(call.id, record);
             self.write(now, call.id, worker, call.frame, actions);
+            self.place_anew(worker);
             return;
         }
         record.frame = Some(call.frame.into());
@@ -262,28 +264,16 @@ impl Engine {
         call.number = worker.written;
         worker.sent.push_back(id);
         worker.last_activity = now;
-        Self::place(&mut self.placement, worker);
     }
 
     /// Gives a worker what it can take of the queue.
     pub(super) fn fill(&mut self, now: Time, worker: WorkerId, actions: &mut Actions) {
-        while self.queue.len() > 0
-            && let Some(state) = self.workers.get(&worker)
-            && state.has_room()
-        {
-            let calls = &self.calls;
-            let is_live = |entry| is_queued(calls, entry);
-            // One that leaves takes no more than what nobody else may.
-            let next = match state.leaving {
-                Some(_) => self.queue.pop_pinned(worker, is_live),
-                None => self.queue.pop(worker, is_live),
-            };
-            let Some((_, id)) = next else { return };
-            let Some(call) = self.calls.get_mut(&id) else {
-                return;
-            };
-            let Some(frame) = call.frame.take() else {
-                return;
+        if self.queue.len() == 0 {
+            return;
+        }
+        while let Some(id) = self.next_for(worker) {
+            let Some(frame) = self.calls.get_mut(&id).and_then(|call| call.frame.take()) else {
+                break;
             };
             self.write(now, id, worker, &frame, actions);
             // It keeps its frame: the worker may die before it begins. Copies of many large ones
@@ -292,6 +282,20 @@ impl Engine {
                 call.frame = Some(frame);
             }
         }
+        self.place_anew(worker);
+    }
+
+    /// Takes the next call for a worker off the queue, if that has room for one.
+    fn next_for(&mut self, worker: WorkerId) -> Option<CallId> {
+        let state = self.workers.get(&worker).filter(|state| state.has_room())?;
+        let calls = &self.calls;
+        let is_live = |entry| is_queued(calls, entry);
+        // One that leaves takes no more than what nobody else may.
+        let next = match state.leaving {
+            Some(_) => self.queue.pop_pinned(worker, is_live),
+            None => self.queue.pop(worker, is_live),
+        };
+        next.map(|(_, id)| id)
     }
 
     /// Whether a call that a worker has may be sent to another one.
@@ -366,10 +370,7 @@ impl Engine {
 }
 
 /// Whether a queue entry still stands for a call that waits.
-pub(super) fn is_queued(
-    calls: &rustc_hash::FxHashMap<CallId, Call>,
-    (sequence, id): (u64, CallId),
-) -> bool {
+pub(super) fn is_queued(calls: &Calls, (sequence, id): (u64, CallId)) -> bool {
     calls
         .get(&id)
         .is_some_and(|call| call.state == CallState::Queued && call.sequence == sequence)

@@ -28,6 +28,7 @@ mod action;
 mod begun;
 mod call;
 mod callbacks;
+mod calls;
 mod control;
 mod handlers;
 mod health;
@@ -49,8 +50,6 @@ mod worker;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
-
 pub use crate::engine::action::{Actions, Command, Event, Kept, Settled, SettledKind};
 pub use crate::engine::call::{CallOptions, Nested, Submission};
 pub use crate::engine::introspect::{Holdings, Load, Stats, WorkerInfo, WorkerStats};
@@ -65,7 +64,7 @@ pub use crate::engine::sessions::{Affinity, InSession, SessionUse};
 pub use crate::engine::stats::Durations;
 pub use crate::engine::worker::Exit;
 
-use crate::engine::call::Call;
+use crate::engine::calls::Calls;
 use crate::engine::handlers::Handlers;
 use crate::engine::operations::Operation;
 use crate::engine::placement::Placement;
@@ -76,7 +75,7 @@ use crate::engine::stats::Counters;
 use crate::engine::timers::Timers;
 use crate::engine::worker::Worker;
 use crate::error::Failure;
-use crate::ids::{CallId, WorkerId};
+use crate::ids::WorkerId;
 use crate::policy::liveness::HeartbeatPolicy;
 use crate::policy::poison::{PoisonPolicy, Suspects};
 use crate::policy::random::Random;
@@ -179,7 +178,7 @@ enum Phase {
 pub struct Engine {
     config: Config,
     phase: Phase,
-    calls: FxHashMap<CallId, Call>,
+    calls: Calls,
     queue: Queue,
     workers: BTreeMap<WorkerId, Worker>,
     placement: Placement,
@@ -224,7 +223,7 @@ impl Engine {
             random: Random::new(config.seed.wrapping_add(1)),
             config,
             phase: Phase::Idle,
-            calls: FxHashMap::default(),
+            calls: Calls::default(),
             queue: Queue::default(),
             workers: BTreeMap::new(),
             handlers: Handlers::default(),
@@ -254,6 +253,13 @@ impl Engine {
     /// How long a process gets between SIGTERM and SIGKILL.
     pub fn grace(&self) -> Duration {
         self.config.grace
+    }
+
+    /// Brings the placement up to date after a worker got calls.
+    fn place_anew(&mut self, worker: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            Self::place(&mut self.placement, worker);
+        }
     }
 
     /// Brings the placement up to date after a worker changed.

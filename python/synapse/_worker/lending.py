@@ -28,6 +28,8 @@ LENT_BYTES = 256 * 1024
 #: How deep, and at how many values, a value is searched for binary data.
 _DEPTH = 16
 _VALUES = 4096
+#: What is not looked into; most values are of these types.
+_SCALARS = frozenset((str, int, float, bool, type(None)))
 
 #: What a message with one binary value takes besides its bytes.
 _HEAD = COUNTED + BIN32_HEAD
@@ -108,6 +110,10 @@ class Search:
         copy: Any = None
         for key, item in value.items() if type(value) is dict else enumerate(value):
             self._left -= 1
+            if self._left < 0:
+                break
+            if type(item) in _SCALARS:
+                continue
             found = self.extract(item, depth)
             if found is not item:
                 if copy is None:
