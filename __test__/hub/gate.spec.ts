@@ -16,7 +16,7 @@ describe('a gate', () => {
     const gate = new Gate('gate', 2, queue);
     const entered: number[] = [];
     for (let caller = 0; caller < 5; caller++) {
-      gate.enter(forever).then(() => entered.push(caller));
+      void gate.enter(forever).then(() => entered.push(caller));
     }
     await turn();
     expect(entered).toEqual([0, 1]);
@@ -72,7 +72,7 @@ describe('a gate', () => {
     const gate = new Gate('gate', 1, queue);
     const entered: number[] = [];
     for (let caller = 0; caller < 4; caller++) {
-      gate.enter(forever).then(() => entered.push(caller));
+      void gate.enter(forever).then(() => entered.push(caller));
     }
     gate.configure(3, queue);
     await turn();

@@ -156,7 +156,8 @@ describe('the state of a session', () => {
       throw new Error('no');
     });
     await expect(failing).rejects.toThrow('no');
-    await expect(session.update(async () => {})).rejects.toThrow('must not be async');
+    const later = (async () => {}) as () => void;
+    await expect(session.update(later)).rejects.toThrow('must not be async');
     await expect(session.set('f', () => {})).rejects.toMatchObject({ code: 'ENCODE' });
     expect(await session.entries()).toEqual(new Map([['b', 2]]));
   });

@@ -5,7 +5,6 @@ import { expectAssignable, expectError, expectNotAssignable, expectType } from '
 import {
   ArrowIpc,
   type CallOptions,
-  type StreamResumed,
   type ErrorCode,
   type HandlerContext,
   type HandlerRegistration,
@@ -18,6 +17,7 @@ import {
   resolvePython,
   type SpawnOptions,
   type StreamOptions,
+  type StreamResumed,
   Synapse,
   SynapseError,
   SynapseHub,

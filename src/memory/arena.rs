@@ -228,7 +228,8 @@ mod system {
     pub(super) fn discard(_file: &OwnedFd, _start: u64, _length: u64) {}
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
     use rustix::fs::ftruncate;

@@ -25,10 +25,10 @@ async function main(words: readonly string[]): Promise<number | undefined> {
     case 'help':
       process.stdout.write(USAGE);
       return 0;
+    case undefined:
+      return misused('a command is missing');
     default:
-      return misused(
-        command === undefined ? 'a command is missing' : `unknown command "${command}"`,
-      );
+      return misused(`unknown command "${command}"`);
   }
 }
 

@@ -60,6 +60,7 @@ pub(crate) struct Scenario {
 }
 
 impl Scenario {
+    #[expect(clippy::too_many_lines, reason = "one entry a knob, and nothing else")]
     pub(crate) fn new(random: &mut Random) -> Self {
         let mode = if random.chance(25) {
             Mode::Stdio
