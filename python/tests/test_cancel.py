@@ -53,6 +53,18 @@ def noisy(_):
         print("x" * 50, flush=True)
 
 @handler
+def tidies(_):
+    try:
+        while True:
+            time.sleep(0.01)
+    finally:
+        print("tidying", flush=True)
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            time.sleep(0.01)
+        log.append("tidied")
+
+@handler
 def spotted(_):
     deadline = time.monotonic() + 5
     while not context().cancelled and time.monotonic() < deadline:
@@ -128,11 +140,24 @@ def test_a_late_cancel_harms_nobody(worker):
         worker.cancel(call)
         found = worker.reply(call)
         assert found.kind == "response" or is_cancelled(found)
-    time.sleep(0.3)
-    for _ in range(5):
+    for _ in range(3):
+        time.sleep(1.1)
         assert worker.call("echo", 2) == 2
     # The id of a cancelled call that is over may be used again.
     assert worker.call("echo", 3, call=call) == 3
+
+
+@pytest.mark.parametrize("mode", ["serial", "threads"])
+def test_a_call_that_is_cancelled_twice_is_interrupted_once(start, mode):
+    worker = start(SYNCHRONOUS, mode=mode, concurrency=4).ready()
+    call = worker.send("tidies")
+    time.sleep(0.1)
+    worker.cancel(call)
+    while worker.receive().kind != "log":
+        pass
+    worker.cancel(call)
+    assert is_cancelled(worker.reply(call))
+    assert worker.call("logged") == ["tidied"]
 
 
 def test_output_frames_are_whole_when_a_printing_call_is_interrupted(worker):

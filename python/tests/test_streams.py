@@ -90,7 +90,9 @@ import asyncio
     "def ticks", "async def ticks"
 ).replace("def stuck", "async def stuck").replace("def pauses", "async def pauses").replace(
     "def fails", "async def fails"
-).replace("def odd", "async def odd").replace("def letters", "async def letters").replace("time.sleep", "await asyncio.sleep")
+).replace("def odd", "async def odd").replace("def letters", "async def letters").replace(
+    "time.sleep", "await asyncio.sleep"
+)
 
 
 @pytest.fixture(params=["serial", "threads", "async", "serial async", "async sync"])

@@ -293,7 +293,9 @@ impl NodeDriver {
 
     /// Takes what happened on other threads, and lets due timers fire.
     pub fn poll(&mut self) {
-        self.post.woken.store(false, Ordering::Release);
+        // Not a mere store: that could come into effect after the look, and a message that was put in
+        // between would neither be seen nor wake anybody.
+        self.post.woken.swap(false, Ordering::AcqRel);
         while let Ok(message) = self.inbox.try_recv() {
             self.take(message);
         }

@@ -367,6 +367,24 @@ impl Engine {
             }
         }
     }
+
+    /// Cancels overtake requests that wait for room in the channel, and a worker may have forgotten
+    /// them before those came. Now that all have been written it hears of them once more.
+    pub(super) fn cancel_again(&self, id: WorkerId, actions: &mut Actions) {
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        if worker.mode != Mode::Synapse || worker.state != WorkerState::Ready {
+            return;
+        }
+        for call in &worker.sent {
+            let state = self.calls.get(call).map(|call| call.state);
+            if state == Some(CallState::Abandoned(id)) {
+                let frame = header::Header::bare(Kind::Cancel, call.0).to_vec();
+                actions.commands.push(Command::Control(id, frame));
+            }
+        }
+    }
 }
 
 /// Whether a queue entry still stands for a call that waits.

@@ -313,6 +313,7 @@ impl Engine {
         };
         worker.backlogged = false;
         Self::place(&mut self.placement, worker);
+        self.cancel_again(id, actions);
         self.fill(now, id, actions);
         self.let_go(id, actions);
         self.settle_operations(actions);

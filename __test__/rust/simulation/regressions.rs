@@ -113,6 +113,18 @@ impl Bench {
         commands.filter(|c| **c == Command::Kill(worker)).count()
     }
 
+    /// The calls whose cancels were sent to a worker since the last time.
+    fn cancels(&mut self, worker: WorkerId) -> Vec<u32> {
+        let commands = std::mem::take(&mut self.actions.commands);
+        let cancels = commands.iter().filter_map(|command| match command {
+            Command::Control(id, frame) if *id == worker && frame[4] == Kind::Cancel as u8 => {
+                Some(u32::from_le_bytes(*frame[8..].first_chunk()?))
+            }
+            _ => None,
+        });
+        cancels.collect()
+    }
+
     /// What a call was told about whether it may have run.
     fn may_have_executed(&self, call: u32) -> Option<bool> {
         self.actions.events.iter().find_map(|event| match event {
@@ -383,6 +395,31 @@ fn a_worker_that_breaks_the_protocol_gets_no_call_first() {
     bench.answer(2, ONE, &bytes);
     assert_eq!(bench.failed(), [], "call 2 has not run and waits");
     assert_eq!(bench.engine.holdings().queued, 1);
+}
+
+#[test]
+fn cancels_that_overtook_a_full_channel_are_told_again_once_it_is_written() {
+    let mut bench = Bench::ready(Config {
+        concurrency: 4,
+        ..pool(1)
+    });
+    for id in 1..=4 {
+        bench.submit(1, id, CallOptions::default());
+    }
+    assert_eq!(bench.written(ONE), [1, 2, 3, 4]);
+    bench.engine.backlogged(ONE);
+    for id in [2, 4] {
+        bench.engine.cancel(Time(2), CallId(id), &mut bench.actions);
+    }
+    assert_eq!(bench.cancels(ONE), [2, 4]);
+    // The worker has refused one of them by now.
+    bench.answer(3, ONE, &Header::bare(Kind::Error, 2));
+    assert!(bench.cancels(ONE).is_empty());
+    bench.engine.drained(Time(4), ONE, &mut bench.actions);
+    assert_eq!(bench.cancels(ONE), [4]);
+    bench.answer(5, ONE, &Header::bare(Kind::Error, 4));
+    bench.engine.drained(Time(6), ONE, &mut bench.actions);
+    assert!(bench.cancels(ONE).is_empty());
 }
 
 #[test]

@@ -33,6 +33,8 @@ class AsyncWindow:
     def __init__(self) -> None:
         self._credit = 0
         self._waiter: asyncio.Future[None] | None = None
+        #: Whether the call was cancelled.
+        self.closed = False
 
     def grant(self, more: int) -> None:
         """Allows further items."""
@@ -253,7 +255,10 @@ class Asynchronous:
             self._stop()
             return
         if call in self._tasks:
-            self._cancel_task(call)
+            window = self._windows[call]
+            if not window.closed:
+                window.closed = True
+                self._cancel_task(call)
             return
         for request in self._waiting:
             if request.call == call:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import allocate_lock
+from _thread import RLock
 from _weakref import ref
 from sys import modules
 
@@ -58,7 +58,8 @@ class Callbacks(Backend, Owner, HostCalls):
         #: By id. Who drops a call without waiting for it does not want its answer.
         self._open: dict[int, ref[Answer]] = {}
         self._last = 0
-        self._lock = allocate_lock()
+        # Reentrant: SIGTERM, which closes what is open, may interrupt its holder.
+        self._lock = RLock()
         watchdog.tasks.append(self._flush)
         accept(self)
         accept_inputs(self)

@@ -8,7 +8,7 @@ frames of several threads never mix and the hot loop needs no lock.
 from __future__ import annotations
 
 import os
-from _thread import allocate_lock, get_ident
+from _thread import RLock, allocate_lock
 from os import write
 
 TYPE_CHECKING = False
@@ -59,35 +59,40 @@ class DataOutput:
         self.descriptor = descriptor
         #: What is not yet written; add whole frames only.
         self.pending: list[Piece] = []
-        self._lock = allocate_lock()
-        self._owner = 0
+        # Reentrant: a signal handler or a finaliser that writes may interrupt its holder anywhere.
+        self._lock = RLock()
+        #: Whether the holder of the lock writes.
+        self._writing = False
 
     def flush(self) -> None:
         """Writes everything that is pending. A host that is gone ends the process."""
-        me = get_ident()
-        if self._owner == me:
-            # Re-entered by a signal handler or a finaliser: the outer call writes this as well.
-            return
         pending = self.pending
-        with self._lock:
-            self._owner = me
-            try:
-                while pending:
-                    count = len(pending)
-                    pieces = pending[:count]
-                    del pending[:count]
-                    if count <= _ONE_REPLY and len(pieces[-1]) < _SMALL:
-                        # The usual case: a copy costs less than a vector of two.
-                        data = b"".join(pieces) if count > 1 else pieces[0]
-                        written = write(self.descriptor, data)
-                        if written < len(data):
-                            write_all(self.descriptor, memoryview(data)[written:])
-                    else:
-                        write_pieces(self.descriptor, pieces)
-            except BrokenPipeError:
-                leave(1)
-            finally:
-                self._owner = 0
+        while True:
+            with self._lock:
+                if self._writing:
+                    # Re-entered: the outer call writes this as well.
+                    return
+                self._writing = True
+                try:
+                    while pending:
+                        count = len(pending)
+                        pieces = pending[:count]
+                        del pending[:count]
+                        if count <= _ONE_REPLY and len(pieces[-1]) < _SMALL:
+                            # The usual case: a copy costs less than a vector of two.
+                            data = b"".join(pieces) if count > 1 else pieces[0]
+                            written = write(self.descriptor, data)
+                            if written < len(data):
+                                write_all(self.descriptor, memoryview(data)[written:])
+                        else:
+                            write_pieces(self.descriptor, pieces)
+                except BrokenPipeError:
+                    leave(1)
+                finally:
+                    self._writing = False
+            if not pending:
+                # Otherwise it was re-entered after its last look.
+                return
 
     def send(self, frame: bytes) -> None:
         """Writes a frame at once, behind what is pending."""
@@ -97,8 +102,8 @@ class DataOutput:
     def after_fork(self) -> None:
         """In a forked child: the channel belongs to the parent."""
         self.pending.clear()
-        self._lock = allocate_lock()
-        self._owner = 0
+        self._lock = RLock()
+        self._writing = False
 
 
 class ControlOutput:

@@ -125,17 +125,20 @@ class Pool:
             window.grant(more)
 
     def cancel(self, call: int) -> None:
-        """Interrupts a call, if it is one of this pool."""
+        """Interrupts a call, if it is one of this pool, once."""
         window = self._open.get(call)
-        if window is not None:
-            # In this order: a call that begins meanwhile sees the one or is caught by the other.
-            window.close()
-            self._interrupter.interrupt(call)
+        if window is not None and not window.closed:
+            self._interrupt(call, window)
 
     def cancel_all(self) -> None:
-        """Interrupts every call."""
-        for call in tuple(self._open):
-            self.cancel(call)
+        """Interrupts every call, also those that have been cancelled before."""
+        for call, window in tuple(self._open.items()):
+            self._interrupt(call, window)
+
+    def _interrupt(self, call: int, window: Window) -> None:
+        # In this order: a call that begins meanwhile sees the one or is caught by the other.
+        window.close()
+        self._interrupter.interrupt(call)
 
     def finish(self, *, urgent: bool) -> None:
         """Waits until what runs is over; interrupts it if the end is urgent."""

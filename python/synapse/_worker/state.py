@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from time import monotonic
 
 from synapse._context import Backend
 from synapse._protocol.codec import encode
@@ -36,6 +37,10 @@ STOP = -1
 #: In place of a call's id: the loop of a serial worker is to share the channel.
 SHARE = -2
 
+#: Seconds for which the id of a cancelled call that has not come is remembered at least. The host
+#: tells it again when a channel that could not take the request at once has taken it.
+_KEEP = 1.0
+
 #: In `Worker.running`: nothing runs; the main thread waits for the host.
 WAITING = -1
 
@@ -56,8 +61,10 @@ class Worker(Backend):
         #: Ids of calls that the host has cancelled, `STOP` and `SHARE`. The hot loop looks at its
         #: truth only. Written by the watcher.
         self.cancelled: set[int] = set()
-        #: Ids that had been cancelled when the data channel was last found empty.
+        #: Ids that had been cancelled when the data channel was found empty some time ago.
         self._stale: set[int] = set()
+        #: When they are forgotten, at the earliest.
+        self._stale_until = 0.0
         #: Whether the end is urgent: what runs is interrupted.
         self.urgent = False
         #: Told each id (or `STOP`) that is added to `cancelled`; set by the loop that serves.
@@ -94,7 +101,12 @@ class Worker(Backend):
         self.forked = False
 
     def cancel(self, call: int) -> None:
-        """Notes that a call is not wanted any more, or with `STOP` that the worker has to end."""
+        """Notes that a call is not wanted any more, or with `STOP` that the worker has to end.
+
+        A call may be cancelled twice, which interrupts it once.
+        """
+        if call > 0 and call in self.cancelled:
+            return
         self.cancelled.add(call)
         if self.on_cancel is not None:
             self.on_cancel(call)
@@ -113,8 +125,13 @@ class Worker(Backend):
         """Forgets cancelled ids that did not turn up; to be called when the channel is empty.
 
         What was in the channel when the cancel came has been read by the second time that this is
-        called, so such a call ended before. Ids come round again some day.
+        called, so such a call ended before. Ids come round again some day. But what is too much for
+        the channel comes in parts, and between them it is empty as well: so time has to pass too.
         """
+        now = monotonic()
+        if now < self._stale_until:
+            return
+        self._stale_until = now + _KEEP
         cancelled = self.cancelled
         cancelled -= self._stale
         self._stale = {call for call in tuple(cancelled) if call > 0}
