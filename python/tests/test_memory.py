@@ -7,6 +7,7 @@ import pytest
 from synapse._registry import Handler
 from synapse._signature import views_of
 from synapse._worker.blocks import IDLE, Blocks
+from synapse._worker.lending import Search
 
 
 def test_blocks_in_use_never_overlap():
@@ -99,3 +100,17 @@ def test_a_handler_of_views_gets_them_inside_other_values():
     assert type(given["a"][0]) is memoryview
     assert given["a"][1:] == [1]
     assert given["b"] == "text"
+
+
+def test_the_search_for_large_data_ends():
+    visits = 0
+
+    class Counted(Search):
+        def extract(self, value, depth):
+            nonlocal visits
+            visits += 1
+            return super().extract(value, depth)
+
+    rows = [{"id": 1} for _ in range(100_000)]
+    assert Counted(None, 1 << 30).extract(rows, 16) is rows
+    assert visits < 5_000

@@ -32,6 +32,8 @@ _ESCAPE = b"\xff\xff\xff\xff"
 _NIL_REPLY = b"\x01\0\0\0\xc0"
 
 _length = Struct("<I").unpack_from
+#: Scripts read twice a request, and `super()` costs as much as the reading.
+_read = io.BufferedReader.read
 
 
 class Frames:
@@ -163,7 +165,7 @@ class RequestBuffer(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As of any reader."""
-        data = super().read(size)
+        data = _read(self, size)
         self.taken += len(data)
         return data
 
