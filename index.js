@@ -6,6 +6,7 @@ const {
   ArrowIpc,
   CircuitOpenError,
   DisposedError,
+  disposeOnSignals,
   EncodeError,
   EnvironmentError,
   HandlerNotFoundError,
@@ -31,12 +32,14 @@ const {
   TimeoutError,
   ValidationError,
   WorkerExitedError,
+  withPool,
 } = require('./dist/index.js');
 
 module.exports = {
   ArrowIpc,
   CircuitOpenError,
   DisposedError,
+  disposeOnSignals,
   EncodeError,
   EnvironmentError,
   HandlerNotFoundError,
@@ -62,4 +65,5 @@ module.exports = {
   TimeoutError,
   ValidationError,
   WorkerExitedError,
+  withPool,
 };

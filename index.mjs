@@ -6,6 +6,7 @@ export const {
   ArrowIpc,
   CircuitOpenError,
   DisposedError,
+  disposeOnSignals,
   EncodeError,
   EnvironmentError,
   HandlerNotFoundError,
@@ -31,4 +32,5 @@ export const {
   TimeoutError,
   ValidationError,
   WorkerExitedError,
+  withPool,
 } = surface;

@@ -28,7 +28,9 @@ export type {
   CachePolicy,
   CallOptions,
   FallbackContext,
+  GroupHealthPolicy,
   HedgePolicy,
+  ProfileOption,
   RateLimitPolicy,
   RecycleOption,
   RetryPolicy,
@@ -37,6 +39,7 @@ export type {
   SetupProgress,
   SpawnOptions,
   StreamOptions,
+  TaintPolicy,
   WorkersRange,
 } from './options/index.js';
 export { NativeLoadError } from './platform.js';
@@ -49,7 +52,9 @@ export {
   type SessionManager,
   type SessionsStats,
 } from './sessions/index.js';
+export { disposeOnSignals } from './signals.js';
 export type { Counters, PolicyStats, Stats, WorkerInfo, WorkerStats } from './stats.js';
 export type { PythonStream } from './stream.js';
 export { Synapse } from './synapse.js';
 export { isUnserializable, type Unserializable } from './unserializable.js';
+export { type WithPoolOptions, withPool } from './with-pool.js';

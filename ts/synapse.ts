@@ -27,6 +27,7 @@ import {
   type FallbackOption,
   mergeSpawnOptions,
   normalizeCallOptions,
+  normalizeFacadeOptions,
   normalizeIdleTimeout,
   normalizeReady,
   normalizeResume,
@@ -149,6 +150,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         this.#observe(target, event, onProgress),
       ),
       callTimeoutMs: config.callTimeoutMs,
+      ...normalizeFacadeOptions(this.#defaults, options),
       parallel: config.workers.max * config.concurrency,
       fallback: mergeSpawnOptions(this.#defaults, options).fallback,
       handlers: new Handlers(),
@@ -254,7 +256,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         const { form, value } = layOut(args);
         const call = { handler, name, form, credit, resume: going, finish: undefined };
         checkStreamOptions(callOptions);
-        const normalized = normalizeCallOptions(callOptions, target.callTimeoutMs);
+        const normalized = normalizeCallOptions(callOptions, target.streamTimeoutMs);
         stream.connect(target.engine.stream(call, value, normalized, stream));
       } catch (cause) {
         stream.reject(cause);
@@ -262,7 +264,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     };
     const target = this.#target;
     if (target?.isReady) start(target);
-    else this.#ready().then(start, (cause: unknown) => stream.reject(cause));
+    else this.#admitted().then(start, (cause: unknown) => stream.reject(cause));
     return stream;
   }
 
@@ -321,7 +323,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   ): Promise<PromiseSettledResult<Result>[]>;
   map<Result = unknown>(name: string, items: MapItems, options?: MapOptions): Promise<Result[]>;
   async map(name: string, items: MapItems, options: MapOptions = {}): Promise<unknown[]> {
-    const { parallel } = await this.#ready();
+    const { parallel } = await this.#admitted();
     return mapItems(items, options, 2 * parallel, (item, callOptions) =>
       this.invoke(name, item, callOptions),
     );
@@ -494,10 +496,20 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     }
   }
 
-  /** A call while `spawn` is under way waits for it; before, it is refused. */
   async #whenReady<Result>(call: () => Promise<Result>): Promise<Result> {
-    await this.#ready();
+    await this.#admitted();
     return call();
+  }
+
+  /** A call while `spawn` is under way waits for it unless told otherwise; before, it is refused. */
+  #admitted(): Promise<Target> {
+    const target = this.#target;
+    if (target?.beforeReady === 'reject' && !target.isReady && !target.disposing) {
+      const message =
+        'the instance is starting: wait for spawn, or leave option "beforeReady" at "wait"';
+      return Promise.reject(new DisposedError('NOT_SPAWNED', message));
+    }
+    return this.#ready();
   }
 
   async #ready(): Promise<Target> {

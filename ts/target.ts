@@ -2,7 +2,7 @@
 
 import type { Engine } from './engine.js';
 import type { Handlers } from './handlers.js';
-import type { FallbackOption } from './options/index.js';
+import type { BeforeReadyOption, FallbackOption } from './options/index.js';
 
 /** What the instance runs, and where that stands. */
 export interface Target {
@@ -11,6 +11,10 @@ export interface Target {
   readonly engine: Engine;
   /** The limit of calls that give none, in ms. */
   readonly callTimeoutMs: number | null;
+  /** The limit of streams that give none, in ms. */
+  readonly streamTimeoutMs: number | null;
+  /** What becomes of calls while `spawn` is under way. */
+  readonly beforeReady: BeforeReadyOption;
   /** Calls that run at once when all workers have as many as they take. */
   readonly parallel: number;
   /** What calls answer that fail and say nothing else; undefined for an error. */

@@ -1,11 +1,13 @@
 /** Several modules in one object, on real workers. */
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type PoolOptions, SynapseHub } from '../../ts/index.js';
 import { createFolder, isAlive, shared, until } from '../support/modules.js';
 
 const MODULE = `
-  import os, time
+  import os, signal, time
   from synapse import handler, host
 
   @handler
@@ -20,6 +22,15 @@ const MODULE = `
   def sleep(seconds):
       time.sleep(seconds)
       return os.environ["WHO"]
+
+  @handler
+  def die():
+      os._exit(1)
+
+  @handler
+  def stay():
+      signal.signal(signal.SIGTERM, lambda *_: open(os.environ["TOLD"], "w").close())
+      return os.getpid()
 
   @handler
   def count(n):
@@ -132,6 +143,38 @@ describe('pools by name', () => {
   });
 });
 
+describe('what is set for one pool', () => {
+  test('restart: of two that are killed only that one comes back which may', async () => {
+    hub = new SynapseHub({ ...shared, restart: false });
+    await Promise.all([add('a'), add('b', { restart: true })]);
+    const before = hub.workers();
+    for (const [worker] of Object.values(before)) if (worker) process.kill(worker.pid, 'SIGKILL');
+    await until(() => hub.workers()['a']?.length === 0);
+    expect(await hub.invoke('b', 'who')).toBe('b');
+    await expect(hub.invoke('a', 'who')).rejects.toMatchObject({ code: 'WORKER_EXITED' });
+    expect(hub.stats()).toMatchObject({ restarts: 1, pools: { a: { restarts: 0 } } });
+  });
+
+  test('graceMs: all pools are told to end before the first has used up its own', async () => {
+    const folder = createFolder({});
+    const names = ['a', 'b', 'c'];
+    const told = names.map((name) => join(folder, name));
+    await Promise.all(
+      names.map((name, index) =>
+        add(name, { graceMs: 1500, env: { WHO: name, TOLD: told[index] ?? '' } }),
+      ),
+    );
+    const pids = await Promise.all(names.map((name) => hub.invoke<number>(name, 'stay')));
+    const seen: boolean[][] = [];
+    hub.on('worker:exit', () => seen.push(told.map((file) => existsSync(file))));
+    const running = names.map((name) => hub.invoke(name, 'sleep', [60]).catch(() => name));
+    await hub.dispose();
+    expect(await Promise.all(running)).toEqual(names);
+    expect(seen[0]).toEqual([true, true, true]);
+    expect(pids.map(isAlive)).toEqual([false, false, false]);
+  });
+});
+
 describe('groups', () => {
   test('a strategy hands the calls round', async () => {
     hub.group('web', { strategy: 'round-robin' });
@@ -148,6 +191,7 @@ describe('groups', () => {
       queued: 0,
       strategy: 'round-robin',
       members: ['a', 'b'],
+      passedOver: [],
     });
   });
 
@@ -185,6 +229,24 @@ describe('groups', () => {
     clearInterval(watch);
     expect(most).toBe(1);
     expect(hub.stats().groups['web']).toMatchObject({ requestsActive: 0, queued: 0 });
+  });
+
+  test('a pool whose calls fail is passed over, and comes back by a call that tries it', async () => {
+    const health = { failures: 2, resetMs: 300 };
+    hub.group('web', { strategy: 'round-robin', health });
+    await add('a', { group: 'web', restart: { backoff: { initialMs: 1 } } });
+    await add('b', { group: 'web' });
+    // One for each in turn: only those of `a` fail.
+    for (let round = 0; round < health.failures; round++) {
+      await expect(hub.invoke('web', 'die')).rejects.toMatchObject({ code: 'WORKER_EXITED' });
+      expect(await hub.invoke('web', 'who')).toBe('b');
+    }
+    expect(hub.stats().groups['web']).toMatchObject({ passedOver: ['a'] });
+    for (let call = 0; call < 3; call++) expect(await hub.invoke('web', 'who')).toBe('b');
+    await until(() => hub.stats().groups['web']?.passedOver.length === 0);
+    const answers = [await hub.invoke('web', 'who'), await hub.invoke('web', 'who')];
+    expect(answers.sort()).toEqual(['a', 'b']);
+    expect(hub.stats().groups['web']).toMatchObject({ passedOver: [] });
   });
 
   test('a deadline counts the wait for the cap', async () => {
@@ -226,5 +288,7 @@ describe('groups', () => {
     );
     expect(() => hub.group('web', { concurrency: 0 })).toThrow('option "concurrency"');
     expect(() => hub.group('web', { weight: 2 } as object)).toThrow('unknown option "weight"');
+    expect(() => hub.group('web', { health: { failures: 0 } })).toThrow('"health.failures"');
+    expect(() => hub.group('web', { health: 3 as unknown as true })).toThrow('"health"');
   });
 });

@@ -1,11 +1,13 @@
 /** The options of `spawn`: defaults, merging, and what the engine gets. */
 
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import {
   mergeSpawnOptions,
   type NativeConfig,
+  normalizeFacadeOptions,
   normalizeSpawnOptions,
   type SpawnOptions,
 } from '../../ts/options/index.js';
@@ -40,6 +42,7 @@ const DEFAULTS: NativeConfig = {
     windowMs: 60_000,
     backoff: { initialMs: 100, factor: 2, maxMs: 30_000 },
     callDeaths: 5,
+    taint: null,
   },
   recycle: { calls: null, ttl: null, idleTtl: null, rss: null, jitter: 0 },
   policies: null,
@@ -117,6 +120,11 @@ function fixed(count: number): NativeConfig['workers'] {
   return { min: count, max: count, idleTtl: null, minReady: null, startupBatch: null };
 }
 
+/** The default of `restart` with this in it. */
+function tainted(taint: NonNullable<NativeConfig['restart']>['taint']): Partial<NativeConfig> {
+  return { restart: DEFAULTS.restart && { ...DEFAULTS.restart, taint } };
+}
+
 const accepted: [SpawnOptions, Partial<NativeConfig>][] = [
   [
     { limits: { memory: 2 ** 30, cpu: 1.5, files: 64 } },
@@ -183,9 +191,28 @@ const accepted: [SpawnOptions, Partial<NativeConfig>][] = [
         windowMs: 60_000,
         backoff: { initialMs: 5, factor: 3, maxMs: 50 },
         callDeaths: 5,
+        taint: null,
       },
     },
   ],
+  [
+    { restart: { taint: 500 } },
+    tainted({ ms: 500, on: ['segfault', 'oom', 'abort'] }),
+  ],
+  [
+    { restart: { taint: { on: ['exit'] } } },
+    tainted({ ms: 60_000, on: ['exit'] }),
+  ],
+  [{ workers: 'auto' }, { workers: fixed(Math.min(availableParallelism(), 1024)) }],
+  [{ profile: 'strict' }, { callTimeoutMs: 60_000, queueTimeoutMs: 5000 }],
+  [{ profile: 'production' }, { callTimeoutMs: 300_000, queueTimeoutMs: 10_000 }],
+  [{ profile: 'development' }, { callTimeoutMs: 900_000, queueTimeoutMs: 60_000 }],
+  [{ profile: 'batch' }, { callTimeoutMs: 3_600_000, queueTimeoutMs: 300_000 }],
+  [
+    { profile: 'strict', limits: { callTimeout: 50 }, queue: { max: 3, timeout: 0 } },
+    { callTimeoutMs: 50, queueTimeoutMs: null, queueMax: 3, queueMaxGiven: true },
+  ],
+  [{ beforeReady: 'reject', limits: { streamTimeout: 9 } }, {}],
   [{ heartbeat: false }, { heartbeat: null }],
   [
     { heartbeat: { interval: 100 } },
@@ -226,6 +253,33 @@ const accepted: [SpawnOptions, Partial<NativeConfig>][] = [
 test.each(accepted)('%j is understood', (options, expected) => {
   expect(normalized(options)).toEqual({ ...DEFAULTS, ...expected });
   expect(normalized(undefined, options)).toEqual({ ...DEFAULTS, ...expected });
+});
+
+describe('what stays with the facade', () => {
+  const streamTimeout = (...options: Parameters<typeof normalizeFacadeOptions>): number | null =>
+    normalizeFacadeOptions(...options).streamTimeoutMs;
+
+  test('streams have the limit of calls unless they have one of their own', () => {
+    expect(streamTimeout({}, {})).toBeNull();
+    expect(streamTimeout({ limits: { callTimeout: 50 } }, {})).toBe(50);
+    expect(
+      streamTimeout({ limits: { callTimeout: 50 } }, { limits: { streamTimeout: 0 } }),
+    ).toBeNull();
+    expect(streamTimeout({ limits: { streamTimeout: 70 } }, { limits: { callTimeout: 50 } })).toBe(
+      70,
+    );
+  });
+
+  test('a profile has one for streams, and what is given goes before it', () => {
+    expect(streamTimeout({ profile: 'strict' }, undefined)).toBe(300_000);
+    expect(streamTimeout({ profile: 'strict' }, { profile: 'batch' })).toBeNull();
+    expect(streamTimeout({ limits: { streamTimeout: 1 } }, { profile: 'production' })).toBe(1);
+  });
+
+  test('calls wait for spawn unless told otherwise', () => {
+    expect(normalizeFacadeOptions({}, {}).beforeReady).toBe('wait');
+    expect(normalizeFacadeOptions({ beforeReady: 'reject' }, {}).beforeReady).toBe('reject');
+  });
 });
 
 describe('defaults of the constructor and options of spawn', () => {

@@ -1,11 +1,14 @@
 /** However Node ends, no Python is left; and Node ends when there is nothing left to do. */
 
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { runNode } from '../support/child.js';
 import { createFolder, isAlive, until } from '../support/modules.js';
 
 const MODULE = `
   import ctypes, os, subprocess, sys, time
+  import synapse
   from synapse import handler
 
   @handler
@@ -22,6 +25,10 @@ const MODULE = `
   def spin():
       while True:
           pass
+
+  @synapse.on_stop
+  def stopped():
+      open("stopped", "w").close()
 
   @handler
   def hold():
@@ -108,6 +115,55 @@ describe('no Python outlives Node', () => {
     await allGone(pids);
     expect(node.errors.join('')).toBe('');
   });
+});
+
+describe('signals', () => {
+  test('nothing listens to them unless that is asked for, nor after it was taken back', async () => {
+    const folder = createFolder({ 'main.py': MODULE });
+    const node = runNode(
+      `${START}
+      const { disposeOnSignals } = require(packagePath);
+      const count = () => ['SIGINT', 'SIGTERM', 'SIGHUP'].map((name) => process.listenerCount(name));
+      start().then(async () => {
+        const counts = [count()];
+        const registration = disposeOnSignals(instance);
+        counts.push(count());
+        registration.dispose();
+        counts.push(count());
+        console.log('counts ' + JSON.stringify(counts));
+        await instance.dispose();
+      });`,
+      folder,
+    );
+    const pids = await node.line('pids ');
+    expect(JSON.parse(await node.line('counts '))).toEqual([
+      [0, 0, 0],
+      [1, 1, 0],
+      [0, 0, 0],
+    ]);
+    expect(await node.ended).toBe(0);
+    await allGone(pids);
+  });
+
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'disposeOnSignals: %s ends workers in good order, and then Node as it would have',
+    async (signal) => {
+      const folder = createFolder({ 'main.py': MODULE });
+      const node = runNode(
+        `${START} start().then(() => {
+          require(packagePath).disposeOnSignals(instance);
+          console.log('ready ');
+        });`,
+        folder,
+      );
+      const pids = await node.line('pids ');
+      await node.line('ready ');
+      node.process.kill(signal);
+      expect(await node.ended).toBe(signal);
+      await allGone(pids);
+      expect(existsSync(join(folder, 'stopped'))).toBe(true);
+    },
+  );
 });
 
 describe('Node ends by itself', () => {

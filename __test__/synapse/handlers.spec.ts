@@ -133,6 +133,18 @@ async def pages():
     expect(await synapse.invoke('add', [1, 2])).toBe(3);
     await spawned;
   });
+
+  test('or is refused where that is asked for, and taken once it is ready', async () => {
+    const synapse = createSynapse({ beforeReady: 'reject' });
+    const spawned = synapse.spawn(createFolder({ 'main.py': HANDLERS }), 'main');
+    const early = { code: 'NOT_SPAWNED', message: expect.stringContaining('is starting') };
+    await expect(synapse.invoke('add', [1, 2])).rejects.toMatchObject(early);
+    await expect(synapse.call('x')).rejects.toMatchObject(early);
+    await expect(synapse.map('add', [[1, 2]])).rejects.toMatchObject(early);
+    await expect(synapse.stream('count', [3]).next()).rejects.toMatchObject(early);
+    await spawned;
+    expect(await synapse.invoke('add', [1, 2])).toBe(3);
+  });
 });
 
 describe('an exception', () => {

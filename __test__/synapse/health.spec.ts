@@ -279,39 +279,31 @@ describe('crashes', () => {
     expect(await synapse.invoke('ping')).toBe('pong');
   });
 
-  test('random ones under steady load: every call is answered or told the truth', async () => {
-    const size = 3;
+  test('taint: the place of one that crashed so stays empty, and the others work', async () => {
+    const taint = { ms: 400, on: ['segfault'] } as const;
     const synapse = await spawnModule(MODULE, {
-      workers: size,
-      restart: { max: 1000, backoff: { initialMs: 1, maxMs: 10 }, callDeaths: 0 },
+      workers: 2,
+      restart: { backoff: { initialMs: 1 }, taint },
     });
-    const outcomes = { answered: 0, told: 0 };
-    let made = 0;
-    let over = false;
-    const load = Array.from({ length: 12 }, async () => {
-      while (!over) {
-        made++;
-        try {
-          await synapse.invoke('sleep', [0.01]);
-          outcomes.answered++;
-        } catch (error) {
-          expect(error).toMatchObject({ code: 'WORKER_EXITED', signal: 'SIGKILL' });
-          outcomes.told++;
-        }
-      }
+    const delays: number[] = [];
+    const starts: number[] = [];
+    let crashed = 0;
+    synapse.on('worker:exit', () => {
+      crashed = performance.now();
     });
-    for (let kill = 0; kill < 20; kill++) {
-      await new Promise((resolve) => setTimeout(resolve, 60));
-      const alive = synapse.workers().filter(({ status }) => /^(ready|busy)$/.test(status));
-      const victim = alive[kill % Math.max(alive.length, 1)];
-      if (victim !== undefined) process.kill(victim.pid, 'SIGKILL');
-    }
-    over = true;
-    await Promise.all(load);
-    expect(outcomes.answered + outcomes.told).toBe(made);
-    expect(outcomes.answered).toBeGreaterThan(outcomes.told);
-    await until(() => isWhole(synapse, size));
-    expect(synapse.stats()).toMatchObject({ requestsActive: 0, queued: 0 });
+    synapse.on('worker:restart', ({ delay }) => delays.push(delay));
+    synapse.on('worker:start', () => starts.push(performance.now() - crashed));
+    await expect(synapse.invoke('crash', ['segfault'])).rejects.toMatchObject({
+      signal: 'SIGSEGV',
+    });
+    const [left] = pids(synapse);
+    while (starts.length === 0) expect(await synapse.invoke('sleep', [0.01])).toBe(left);
+    expect(starts[0]).toBeGreaterThanOrEqual(taint.ms - 5);
+    await until(() => isWhole(synapse, 2));
+    await expect(synapse.invoke('crash', ['exit'])).rejects.toMatchObject({ exitCode: 7 });
+    await until(() => delays.length === 2);
+    expect(delays[0]).toBe(taint.ms);
+    expect(delays[1]).toBeLessThan(taint.ms);
   });
 
   test('after an explicit stop nothing is started again', async () => {

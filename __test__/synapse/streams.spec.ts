@@ -179,6 +179,13 @@ describe('a stream', () => {
     expect(await synapse.invoke('plain', [1])).toBe(1);
   });
 
+  test('has a limit of its own for streams that give none', async () => {
+    const limits = { callTimeout: 60_000, streamTimeout: 50 };
+    const synapse = await spawnModule(MODULE, { limits });
+    await expect(collect(synapse.stream('stalls'))).rejects.toMatchObject({ code: 'TIMEOUT' });
+    expect(await synapse.invoke('plain', [1])).toBe(1);
+  });
+
   test('whose worker dies fails after the items that came, and is never just short', async () => {
     const synapse = await spawnModule(MODULE);
     const items: unknown[] = [];

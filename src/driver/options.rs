@@ -10,10 +10,11 @@ use serde::Deserialize;
 use crate::driver::policies::Policies;
 use crate::engine::{Config, Strategy};
 use crate::policy::backoff::Backoff;
+use crate::policy::crash::Crash;
 use crate::policy::liveness::HeartbeatPolicy;
 use crate::policy::poison::PoisonPolicy;
 use crate::policy::recycle::RecyclePolicy;
-use crate::policy::restart::RestartPolicy;
+use crate::policy::restart::{RestartPolicy, Taint};
 use crate::process::{OutputMode, ResourceLimits};
 use crate::protocol::Limits;
 use crate::session;
@@ -151,7 +152,7 @@ pub enum HeartbeatAction {
 }
 
 /// The option `restart`.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(missing_docs, reason = "documented at the option in ts/options")]
 pub struct Restart {
@@ -159,6 +160,42 @@ pub struct Restart {
     pub window_ms: f64,
     pub backoff: RestartBackoff,
     pub call_deaths: u32,
+    pub taint: Option<RestartTaint>,
+}
+
+/// The option `restart.taint`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[expect(missing_docs, reason = "documented at the option in ts/options")]
+pub struct RestartTaint {
+    pub ms: f64,
+    pub on: Vec<CrashName>,
+}
+
+/// The option `restart.taint.on`.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "documented at the option in ts/options")]
+pub enum CrashName {
+    Segfault,
+    Oom,
+    Abort,
+    CpuLimit,
+    Signal,
+    Exit,
+}
+
+impl From<CrashName> for Crash {
+    fn from(name: CrashName) -> Self {
+        match name {
+            CrashName::Segfault => Self::Segfault,
+            CrashName::Oom => Self::OutOfMemory,
+            CrashName::Abort => Self::Abort,
+            CrashName::CpuLimit => Self::CpuLimit,
+            CrashName::Signal => Self::Signal,
+            CrashName::Exit => Self::Exit,
+        }
+    }
 }
 
 /// The option `restart.backoff`.
@@ -247,7 +284,7 @@ impl SpawnOptions {
             queue_max: self.queue_max,
             queue_max_given: self.queue_max_given,
             queue_timeout: self.queue_timeout_ms.map(millis),
-            restart: self.restart.map(|restart| RestartPolicy {
+            restart: self.restart.as_ref().map(|restart| RestartPolicy {
                 max: restart.max,
                 window: millis(restart.window_ms),
                 backoff: Backoff {
@@ -255,9 +292,14 @@ impl SpawnOptions {
                     factor: restart.backoff.factor,
                     ceiling: millis(restart.backoff.max_ms),
                 },
+                taint: restart.taint.as_ref().map(|taint| Taint {
+                    pause: millis(taint.ms),
+                    crashes: taint.on.iter().copied().map(Crash::from).collect(),
+                }),
             }),
             poison: self
                 .restart
+                .as_ref()
                 .map_or_else(PoisonPolicy::default, |restart| PoisonPolicy {
                     deaths: restart.call_deaths,
                     window: millis(restart.window_ms),

@@ -204,7 +204,7 @@ impl Engine {
                 } else if possible < enough.min(self.pool.min) {
                     self.spawn_has_failed(now, failure, actions);
                 } else {
-                    self.replace(now, id, failure, actions);
+                    self.replace(now, id, crash, failure, actions);
                 }
             }
             Phase::Running | Phase::Unhealthy(_) if unplanned => {
@@ -212,7 +212,7 @@ impl Engine {
                     self.start_has_failed(&failure, actions);
                 }
                 if !self.was_replaced(now, &worker) {
-                    self.replace(now, id, failure, actions);
+                    self.replace(now, id, crash, failure, actions);
                 }
             }
             Phase::Stopping if self.workers.is_empty() => actions.events.push(Event::Stopped),
@@ -228,7 +228,14 @@ impl Engine {
         self.stop(now, actions);
     }
 
-    fn replace(&mut self, now: Time, id: WorkerId, failure: Failure, actions: &mut Actions) {
+    fn replace(
+        &mut self,
+        now: Time,
+        id: WorkerId,
+        crash: Option<Crash>,
+        failure: Failure,
+        actions: &mut Actions,
+    ) {
         let Some(policy) = self.config.restart else {
             // The pool is smaller from now on, and does not grow back by itself.
             self.pool.max = self.pool.members.max(self.pool.max.saturating_sub(1));
@@ -252,6 +259,7 @@ impl Engine {
                 delay
             }
         };
+        let delay = delay.max(policy.pause(crash));
         self.restart_count += 1;
         let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         actions.events.push(Event::WorkerRestart {

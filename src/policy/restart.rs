@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::policy::backoff::Backoff;
+use crate::policy::crash::Crash;
 use crate::time::Time;
 
 /// The option `restart`.
@@ -19,6 +20,49 @@ pub struct RestartPolicy {
     pub window: Duration,
     /// Delays between restarts within the window.
     pub backoff: Backoff,
+    /// How long the place of a worker that crashed stays empty; none if no longer than that.
+    pub taint: Option<Taint>,
+}
+
+/// The option `restart.taint`: a worker that crashed in a way which the next one may repeat, for want
+/// of memory or by a driver in disorder, leaves a place that gets no work for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taint {
+    /// How long.
+    pub pause: Duration,
+    /// By which crashes.
+    pub crashes: Crashes,
+}
+
+/// A set of kinds of crashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Crashes(u8);
+
+impl Crashes {
+    /// Whether it holds that kind.
+    pub fn contains(self, crash: Crash) -> bool {
+        self.0 & (1 << crash as u8) != 0
+    }
+}
+
+impl FromIterator<Crash> for Crashes {
+    fn from_iter<Kinds: IntoIterator<Item = Crash>>(kinds: Kinds) -> Self {
+        Self(
+            kinds
+                .into_iter()
+                .fold(0, |set, crash| set | (1 << crash as u8)),
+        )
+    }
+}
+
+impl RestartPolicy {
+    /// How long the place of a worker that died so stays empty at least.
+    pub fn pause(&self, crash: Option<Crash>) -> Duration {
+        match (self.taint, crash) {
+            (Some(taint), Some(crash)) if taint.crashes.contains(crash) => taint.pause,
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 impl Default for RestartPolicy {
@@ -27,6 +71,7 @@ impl Default for RestartPolicy {
             max: 5,
             window: Duration::from_secs(60),
             backoff: Backoff::default(),
+            taint: None,
         }
     }
 }
@@ -121,6 +166,29 @@ mod tests {
             assert!(delay <= policy.backoff.ceiling);
         }
         assert_eq!(restarts.recent.len(), 6);
+    }
+
+    #[test]
+    fn a_place_is_tainted_by_the_named_crashes_only() {
+        let second = Duration::from_secs(1);
+        let policy = RestartPolicy {
+            taint: Some(Taint {
+                pause: second,
+                crashes: [Crash::Segfault, Crash::Abort].into_iter().collect(),
+            }),
+            ..RestartPolicy::default()
+        };
+        for (crash, pause) in [
+            (Some(Crash::Segfault), second),
+            (Some(Crash::Abort), second),
+            (Some(Crash::OutOfMemory), Duration::ZERO),
+            (Some(Crash::Exit), Duration::ZERO),
+            (None, Duration::ZERO),
+        ] {
+            assert_eq!(policy.pause(crash), pause, "{crash:?}");
+        }
+        let none = RestartPolicy::default().pause(Some(Crash::Segfault));
+        assert_eq!(none, Duration::ZERO);
     }
 
     #[test]

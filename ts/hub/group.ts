@@ -2,12 +2,14 @@
 
 import { DisposedError, HubError } from '../errors/index.js';
 import { type NormalizedGroup, normalizeGroup } from '../options/group.js';
+import type { GroupHealth } from '../options/groupHealth.js';
 import type { CallOptions, StreamOptions } from '../options/index.js';
 import type { StrategyOption } from '../options/strategy.js';
 import type { PythonStream } from '../stream.js';
 import type { Synapse } from '../synapse.js';
 import { type Choose, chooser } from './choose.js';
 import { Gate } from './gate.js';
+import { Health, type Outcome, outcomeOf } from './health.js';
 import type { Member } from './member.js';
 
 /** What `stats()` says of a group. */
@@ -23,39 +25,44 @@ export interface GroupStats {
   readonly strategy: StrategyOption;
   /** Names of its pools, in the order of their registration. */
   readonly members: readonly string[];
+  /** Those of them that get no calls at present, because they cannot serve or their calls failed. */
+  readonly passedOver: readonly string[];
 }
 
 /** What it is configured with stays when it is empty, and for members that come later. */
 export class Group {
   readonly #name: string;
-  readonly #members: Member[] = [];
+  readonly #members = new Map<Member, Health>();
   readonly #gate: Gate;
   #strategy: StrategyOption;
   #choose: Choose;
+  #health: GroupHealth;
   #closed = false;
 
   constructor(name: string) {
-    const { strategy, concurrency, queue } = normalizeGroup();
+    const { strategy, concurrency, queue, health } = normalizeGroup();
     this.#name = name;
     this.#strategy = strategy;
     this.#choose = chooser(strategy);
+    this.#health = health;
     this.#gate = new Gate(`group "${name}"`, concurrency, queue);
   }
 
   /** New options, which hold from the next call on. */
-  configure({ strategy, concurrency, queue }: NormalizedGroup): void {
+  configure({ strategy, concurrency, queue, health }: NormalizedGroup): void {
     this.#strategy = strategy;
     this.#choose = chooser(strategy);
     this.#gate.configure(concurrency, queue);
+    this.#health = health;
+    for (const member of this.#members.values()) member.configure(health);
   }
 
   add(member: Member): void {
-    this.#members.push(member);
+    this.#members.set(member, new Health(this.#health));
   }
 
   remove(member: Member): void {
-    const index = this.#members.indexOf(member);
-    if (index !== -1) this.#members.splice(index, 1);
+    this.#members.delete(member);
   }
 
   /** Does a call with one of the members. */
@@ -65,7 +72,18 @@ export class Group {
   ): Promise<Result> {
     const rest = await this.#enter(options);
     try {
-      return await this.#pick().run((synapse) => call(synapse, rest));
+      const { member, end } = this.#pick();
+      let outcome: Outcome = 'unknown';
+      try {
+        const result = await member.run((synapse) => call(synapse, rest));
+        outcome = 'works';
+        return result;
+      } catch (reason) {
+        outcome = outcomeOf(reason);
+        throw reason;
+      } finally {
+        end(outcome);
+      }
     } finally {
       this.#gate.leave();
     }
@@ -78,12 +96,19 @@ export class Group {
   ): AsyncGenerator<Item, void, undefined> {
     const rest = await this.#enter(options);
     try {
-      const member = this.#pick();
-      const end = member.begin();
+      const { member, end } = this.#pick();
+      const leave = member.begin();
+      // That of one which is left early.
+      let outcome: Outcome = 'unknown';
       try {
         yield* open(member.synapse, rest);
+        outcome = 'works';
+      } catch (reason) {
+        outcome = outcomeOf(reason);
+        throw reason;
       } finally {
-        end();
+        end(outcome);
+        leave();
       }
     } finally {
       this.#gate.leave();
@@ -101,14 +126,17 @@ export class Group {
   }
 
   stats(): GroupStats {
-    const all = this.#members.map(({ synapse }) => synapse.stats());
+    const members = [...this.#members.keys()];
+    const fit = this.#fit();
+    const all = members.map(({ synapse }) => synapse.stats());
     return {
       processes: all.reduce((sum, { workers }) => sum + workers.length, 0),
       totalRequests: all.reduce((sum, { requestsHandled }) => sum + requestsHandled, 0),
       requestsActive: this.#gate.inside,
       queued: this.#gate.waiting,
       strategy: this.#strategy,
-      members: this.#members.map(({ name }) => name),
+      members: members.map(({ name }) => name),
+      passedOver: members.filter((member) => !fit.includes(member)).map(({ name }) => name),
     };
   }
 
@@ -124,17 +152,27 @@ export class Group {
     return { ...options, timeout: Math.max(1, timeout - (performance.now() - begun)) };
   }
 
-  #pick(): Member {
+  /** Chooses who gets a call; `end` is to be told what that call says of it. */
+  #pick(): { readonly member: Member; readonly end: (outcome: Outcome) => void } {
     // The last member may have gone while the call waited.
     this.#refuseEmpty();
-    const healthy = this.#members.filter((member) => member.healthy);
+    const fit = this.#fit();
     // If none is, one of them says why.
-    return this.#choose(healthy.length === 0 ? this.#members : healthy);
+    const member = this.#choose(fit.length === 0 ? [...this.#members.keys()] : fit);
+    const end = this.#members.get(member)?.begin() ?? (() => {});
+    return { member, end };
+  }
+
+  /** The members that may get a call. */
+  #fit(): Member[] {
+    return [...this.#members]
+      .filter(([member, health]) => member.healthy && health.isFit)
+      .map(([member]) => member);
   }
 
   #refuseEmpty(): void {
     if (this.#closed) throw disposed();
-    if (this.#members.length > 0) return;
+    if (this.#members.size > 0) return;
     const message = `Group ID "${this.#name}" has no associated targets`;
     throw new HubError('GROUP_EMPTY', message);
   }

@@ -1,6 +1,7 @@
 /** The options of a group of pools. */
 
 import { integer } from './checks.js';
+import { type GroupHealth, type GroupHealthOption, normalizeGroupHealth } from './groupHealth.js';
 import { knownNames } from './names.js';
 import { normalizeQueue, type Queue, type QueueOption } from './queue.js';
 import { normalizeStrategy, type StrategyOption } from './strategy.js';
@@ -13,6 +14,8 @@ export interface GroupOptions {
   readonly concurrency?: number | undefined;
   /** How calls wait once that many are under way. */
   readonly queue?: QueueOption | undefined;
+  /** When a member is passed over because its calls fail; default after 3 in a row, for 30 s. */
+  readonly health?: GroupHealthOption | undefined;
 }
 
 /** The options with their defaults applied. */
@@ -20,14 +23,16 @@ export interface NormalizedGroup {
   readonly strategy: StrategyOption;
   readonly concurrency: number;
   readonly queue: Queue;
+  readonly health: GroupHealth;
 }
 
 /** @throws TypeError or RangeError that names the option and echoes the value */
 export function normalizeGroup(options: unknown = {}): NormalizedGroup {
-  const { strategy, concurrency, queue } = knownNames('', options, [
+  const { strategy, concurrency, queue, health } = knownNames('', options, [
     'strategy',
     'concurrency',
     'queue',
+    'health',
   ]);
   const unbounded = concurrency === undefined || concurrency === Number.POSITIVE_INFINITY;
   return {
@@ -36,6 +41,7 @@ export function normalizeGroup(options: unknown = {}): NormalizedGroup {
       ? Number.POSITIVE_INFINITY
       : integer('concurrency', concurrency, 1, 0xffff_ffff),
     queue: normalizeQueue(queue),
+    health: normalizeGroupHealth(health),
   };
 }
 

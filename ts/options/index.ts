@@ -1,6 +1,7 @@
 /** The options: public types, and what makes checked records of them. */
 
 export type { BackoffOption } from './backoff.js';
+export type { BeforeReadyOption } from './beforeReady.js';
 export type { BreakerOption, BreakerPolicy } from './breaker.js';
 export type { BulkheadOption, BulkheadPolicy } from './bulkhead.js';
 export type { CacheOption, CachePolicy } from './cache.js';
@@ -13,6 +14,7 @@ export {
 } from './call.js';
 export { normalizeDirectory } from './directory.js';
 export type { FallbackContext, FallbackOption } from './fallback.js';
+export type { GroupHealthOption, GroupHealthPolicy } from './groupHealth.js';
 export type { HedgeOption, HedgePolicy } from './hedge.js';
 export { normalizeIdleTimeout } from './idleTimeout.js';
 export { InvalidOptionError, OptionRangeError } from './invalid.js';
@@ -20,6 +22,7 @@ export type { LimitsOption } from './limits.js';
 export { knownNames } from './names.js';
 export type { NativeConfig } from './native.js';
 export type { OnProgressOption, SetupProgress } from './onProgress.js';
+export type { ProfileOption } from './profile.js';
 export { type ManagedPython, normalizePython, type PythonOption } from './python.js';
 export type { QueueOption } from './queue.js';
 export type { RateLimitOption, RateLimitPolicy } from './rateLimit.js';
@@ -32,10 +35,12 @@ export type { Affinity, SessionOptions, SessionReference } from './session.js';
 export {
   checkSpawnOptions,
   mergeSpawnOptions,
+  normalizeFacadeOptions,
   normalizeSpawnOptions,
   type SpawnOptions,
   type SpawnTarget,
 } from './spawn.js';
+export type { TaintPolicy } from './taint.js';
 export type { WeightsOption } from './weights.js';
 export { normalizeWorker } from './worker.js';
 export {

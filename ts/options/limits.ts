@@ -33,6 +33,8 @@ export interface LimitsOption {
   readonly files?: number | undefined;
   /** `timeout` of calls that give none, in ms; default 0: none. */
   readonly callTimeout?: number | undefined;
+  /** `timeout` of streams that give none, in ms; default that of calls. */
+  readonly streamTimeout?: number | undefined;
 }
 
 /** The option with its defaults applied; null is no limit. */
@@ -44,13 +46,24 @@ export interface Limits {
   readonly cpu: number | null;
   readonly files: number | null;
   readonly callTimeoutMs: number | null;
+  readonly streamTimeoutMs: number | null;
 }
 
 /** @throws unless each is a number in its range */
 export function normalizeLimits(value: unknown = {}): Limits {
-  const names = ['frame', 'depth', 'sharedMemory', 'memory', 'cpu', 'files', 'callTimeout'];
+  const names = [
+    'frame',
+    'depth',
+    'sharedMemory',
+    'memory',
+    'cpu',
+    'files',
+    'callTimeout',
+    'streamTimeout',
+  ];
   const given = knownNames('limits', value, names);
-  const { frame, depth, sharedMemory, memory, cpu, files, callTimeout } = given;
+  const { frame, depth, sharedMemory, memory, cpu, files, callTimeout = 0 } = given;
+  const { streamTimeout = callTimeout } = given;
   const count = (name: string, limit: unknown): number | null =>
     limit === undefined ? null : integer(name, limit, 1, Number.MAX_SAFE_INTEGER);
   return {
@@ -65,6 +78,7 @@ export function normalizeLimits(value: unknown = {}): Limits {
     memory: count('limits.memory', memory),
     cpu: cpu === undefined ? null : Math.ceil(number('limits.cpu', cpu, 0.001, 1e12)),
     files: count('limits.files', files),
-    callTimeoutMs: timeLimit('limits.callTimeout', callTimeout ?? 0),
+    callTimeoutMs: timeLimit('limits.callTimeout', callTimeout),
+    streamTimeoutMs: timeLimit('limits.streamTimeout', streamTimeout),
   };
 }

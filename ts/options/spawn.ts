@@ -1,6 +1,7 @@
 /** The options of `spawn` and of `new Synapse(defaults)`. */
 
 import { type AdaptiveTimeoutOption, normalizeAdaptiveTimeout } from './adaptiveTimeout.js';
+import { type BeforeReadyOption, normalizeBeforeReady } from './beforeReady.js';
 import { type BreakerOption, normalizeBreaker } from './breaker.js';
 import { type BulkheadOption, normalizeBulkhead } from './bulkhead.js';
 import { type CacheOption, normalizeCache } from './cache.js';
@@ -23,6 +24,7 @@ import { normalizeOffline, type OfflineOption } from './offline.js';
 import { normalizeOnProgress, type OnProgressOption } from './onProgress.js';
 import { normalizeOutput, type OutputOption } from './output.js';
 import { joinPolicies } from './policies.js';
+import { normalizeProfile, type ProfileOption, profileOptions } from './profile.js';
 import { normalizeProtocol, type ProtocolOption } from './protocol.js';
 import { normalizePython, type PythonOption } from './python.js';
 import { normalizePythonPath, type PythonPathOption } from './pythonPath.js';
@@ -79,6 +81,8 @@ export interface SpawnOptions {
   readonly startTimeout?: StartTimeoutOption | undefined;
   readonly graceMs?: GraceOption | undefined;
   readonly sessions?: SessionsOption | undefined;
+  readonly profile?: ProfileOption | undefined;
+  readonly beforeReady?: BeforeReadyOption | undefined;
 }
 
 /** What is spawned, and where the package lies. */
@@ -129,6 +133,8 @@ const CHECKS = {
   startTimeout: normalizeStartTimeout,
   graceMs: normalizeGraceMs,
   sessions: normalizeSessions,
+  profile: normalizeProfile,
+  beforeReady: normalizeBeforeReady,
 } satisfies { readonly [Name in keyof Required<SpawnOptions>]: (value: unknown) => unknown };
 
 type Normalized = { readonly [Name in keyof typeof CHECKS]: ReturnType<(typeof CHECKS)[Name]> };
@@ -153,7 +159,7 @@ export function normalizeSpawnOptions(
   options: SpawnOptions | undefined,
   target: SpawnTarget,
 ): NativeConfig {
-  const all = normalize(mergeSpawnOptions(defaults, options));
+  const all = normalizeAll(defaults, options);
   return {
     directory: target.directory,
     entrypoint: target.entrypoint,
@@ -207,6 +213,34 @@ export function normalizeSpawnOptions(
     sdkPath: target.sdkPath,
     nodeParent: process.pid,
   };
+}
+
+/** What the facade itself needs to know of the options. */
+export interface FacadeConfig {
+  /** The limit of streams that give none, in ms; null for none. */
+  readonly streamTimeoutMs: number | null;
+  readonly beforeReady: BeforeReadyOption;
+}
+
+/**
+ * The options that do not reach the engine.
+ *
+ * @throws as {@link normalizeSpawnOptions}
+ */
+export function normalizeFacadeOptions(
+  defaults: SpawnOptions | undefined,
+  options: SpawnOptions | undefined,
+): FacadeConfig {
+  const { limits, beforeReady } = normalizeAll(defaults, options);
+  return { streamTimeoutMs: limits.streamTimeoutMs, beforeReady };
+}
+
+function normalizeAll(
+  defaults: SpawnOptions | undefined,
+  options: SpawnOptions | undefined,
+): Normalized {
+  const merged = mergeSpawnOptions(defaults, options);
+  return normalize(merge(profileOptions(merged.profile), named(merged)));
 }
 
 /**

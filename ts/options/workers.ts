@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { integer, isPlain, milliseconds, timeLimit } from './checks.js';
 import { refusal } from './invalid.js';
 import { knownNames } from './names.js';
@@ -27,8 +28,11 @@ export interface StartupBatchOption {
   readonly delayMs?: number | undefined;
 }
 
-/** How many processes run, from 1 to 1024; default 1. They start at the same time. */
-export type WorkersOption = number | WorkersRange;
+/**
+ * How many processes run, from 1 to 1024; default 1. `auto`: one for each processor that this process
+ * may use. They start at the same time.
+ */
+export type WorkersOption = number | 'auto' | WorkersRange;
 
 /** The option with its defaults applied. */
 export interface Workers {
@@ -40,13 +44,14 @@ export interface Workers {
   readonly startupBatch: { readonly size: number; readonly delayMs: number } | null;
 }
 
-/** @throws unless it is a whole number from 1 to 1024, or a range of such */
+/** @throws unless it is a whole number from 1 to 1024, `auto`, or a range of such */
 export function normalizeWorkers(value: unknown = 1): Workers {
   if (!isPlain(value)) {
-    if (typeof value !== 'number') {
-      throw refusal('workers', 'a whole number or an object with min, max, idleTtl', value);
+    if (typeof value !== 'number' && value !== 'auto') {
+      throw refusal('workers', 'a whole number, "auto" or an object with min, max, idleTtl', value);
     }
-    const count = integer('workers', value, 1, MOST);
+    const wanted = value === 'auto' ? Math.min(availableParallelism(), MOST) : value;
+    const count = integer('workers', wanted, 1, MOST);
     return { min: count, max: count, idleTtl: null, minReady: null, startupBatch: null };
   }
   const range = knownNames('workers', value, ['min', 'max', 'idleTtl', 'minReady', 'startupBatch']);

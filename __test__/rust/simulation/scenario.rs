@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use synapse::engine::{Config, Strategy};
 use synapse::policy::backoff::Backoff;
+use synapse::policy::crash::Crash;
 use synapse::policy::liveness::HeartbeatPolicy;
 use synapse::policy::poison::PoisonPolicy;
 use synapse::policy::recycle::RecyclePolicy;
-use synapse::policy::restart::RestartPolicy;
+use synapse::policy::restart::{RestartPolicy, Taint};
 use synapse::protocol::Limits;
 use synapse::protocol::message::Mode;
 
@@ -78,6 +79,10 @@ impl Scenario {
                 factor: 2.0,
                 ceiling: Duration::from_millis(400),
             },
+            taint: random.chance(20).then(|| Taint {
+                pause: random.micros(1..=300_000),
+                crashes: [Crash::OutOfMemory, Crash::Exit].into_iter().collect(),
+            }),
         });
         let workers = random.pick(&[1, 1, 2, 2, 3, 4]);
         let config = Config {

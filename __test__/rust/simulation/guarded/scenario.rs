@@ -105,6 +105,7 @@ impl Scenario {
                     factor: 2.0,
                     ceiling: Duration::from_millis(5),
                 },
+                ..RestartPolicy::default()
             }),
             grace: random.micros(1_000..=10_000),
             ..Config::default()
