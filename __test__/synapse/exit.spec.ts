@@ -28,7 +28,7 @@ const MODULE = `
 
   @synapse.on_stop
   def stopped():
-      open("stopped", "w").close()
+      open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "stopped"), "w").close()
 
   @handler
   def hold():
