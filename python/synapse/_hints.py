@@ -390,9 +390,12 @@ def _mapping(origin: type, arguments: tuple[Any, ...], scope: Scope) -> Check:
             return value
         made = {}
         for key, item in value.items():
-            place = _segment(key)
-            fitting = key if check_key is None else _within(check_key, key, place)
-            made[fitting] = item if check_item is None else _within(check_item, item, place)
+            try:
+                fitting = key if check_key is None else check_key(key)
+                made[fitting] = item if check_item is None else check_item(item)
+            except ValidationError as error:
+                error.within(_segment(key))
+                raise
         return made
 
     return check
@@ -401,7 +404,14 @@ def _mapping(origin: type, arguments: tuple[Any, ...], scope: Scope) -> Check:
 def _items(check: Check | None, items: Any) -> Any:
     if check is None:
         return items
-    return [_within(check, item, f"[{index}]") for index, item in enumerate(items)]
+    made: list[Any] = []
+    try:
+        for item in items:
+            made.append(check(item))  # noqa: PERF401 their number tells which one does not fit
+    except ValidationError as error:
+        error.within(f"[{len(made)}]")
+        raise
+    return made
 
 
 def _callable(value: Any) -> Any:
