@@ -325,9 +325,10 @@ export class Engine {
   }
 
   #writeOptions(options: NormalizedCallOptions, { credit, resume }: CallTarget): void {
-    const { timeout, priority, worker, idempotent, policies } = options;
+    const { timeout, ownTimeout, priority, worker, idempotent, policies } = options;
     if (policies !== undefined) writePolicies(this.#writer, policies);
-    if (timeout === 0 && priority === 0 && worker === 0 && !idempotent && credit === 0) return;
+    const asksNothing = timeout === 0 && !ownTimeout && priority === 0 && worker === 0;
+    if (asksNothing && !idempotent && credit === 0) return;
     const writer = this.#writer;
     const start = writer.position;
     writer.reserve(header.HEADER_LENGTH + header.OPTIONS_LENGTH);
@@ -337,8 +338,10 @@ export class Engine {
     buffer.writeDoubleLE(timeout, at);
     buffer.writeInt32LE(priority, at + 8);
     buffer.writeUInt32LE(worker, at + 12);
-    const resumable = resume?.again ? header.OPTION_RESUMABLE : 0;
-    buffer.writeUInt32LE((idempotent ? header.OPTION_IDEMPOTENT : 0) | resumable, at + 16);
+    let flags = idempotent ? header.OPTION_IDEMPOTENT : 0;
+    if (resume?.again) flags |= header.OPTION_RESUMABLE;
+    if (ownTimeout) flags |= header.OPTION_OWN_TIMEOUT;
+    buffer.writeUInt32LE(flags, at + 16);
     buffer.writeUInt32LE(credit, at + 20);
     buffer.writeDoubleLE(resume?.from ?? 0, at + 24);
     header.writeHeader(buffer, start, end, header.KIND_OPTIONS, 0, 0, 0);

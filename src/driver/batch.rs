@@ -3,7 +3,7 @@
 //!
 //! | kind | before | what follows the header |
 //! |---|---|---|
-//! | options | a request | `f64` milliseconds until the deadline (0 for none), `i32` priority, `u32` worker (0 for any), `u32` flags (bit 0: idempotent, bit 1: resumable), `u32` credit, `f64` resume from (0 for the start) |
+//! | options | a request | `f64` milliseconds until the deadline (0 for none), `i32` priority, `u32` worker (0 for any), `u32` flags (bit 0: idempotent, bit 1: resumable, bit 2: the deadline, or that there is none, is the call's own word), `u32` credit, `f64` resume from (0 for the start) |
 //! | policies | a request | what the call says for itself, as JSON (`driver/policies.rs`) |
 //! | session | a request | `u8` affinity (0 hint, 1 wait, 2 fail), `f64` time to live in milliseconds (0 leaves it, infinity is for ever), the id |
 //! | worker | an answer to a callback | nothing: the header's id is the worker that asked |
@@ -31,6 +31,8 @@ const SESSION: u8 = 0xf3;
 const IDEMPOTENT: u32 = 1;
 /// Its flag: the stream goes on if its worker dies.
 const RESUMABLE: u32 = 2;
+/// The options record's flag: the call itself says when it is to be given up, or that it is not.
+const OWN_DEADLINE: u32 = 4;
 
 /// One frame of a batch, and the session that it belongs to.
 #[derive(Debug)]
@@ -173,6 +175,7 @@ fn parse_options(bytes: &[u8], now: Time) -> Option<CallOptions> {
             .map(|after| now + after),
         priority: i32::from_le_bytes(*priority),
         worker: (worker != 0).then_some(WorkerId(worker)),
+        own_deadline: flags & OWN_DEADLINE != 0,
         idempotent: flags & IDEMPOTENT != 0,
         credit: u32::from_le_bytes(*credit),
         session: None,
@@ -224,7 +227,7 @@ mod tests {
     fn options_apply_to_the_next_call_only() {
         let bytes = [
             request(1, b"a"),
-            options(1.5, -2, 7, 3),
+            options(1.5, -2, 7, 7),
             request(2, b""),
             request(3, b"cc"),
         ];
@@ -242,6 +245,7 @@ mod tests {
             calls[1].options,
             CallOptions {
                 deadline: Some(Time(1600)),
+                own_deadline: true,
                 priority: -2,
                 worker: Some(WorkerId(7)),
                 idempotent: true,

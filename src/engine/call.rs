@@ -31,6 +31,8 @@ pub struct Nested {
 pub struct CallOptions {
     /// When it is to be given up.
     pub deadline: Option<Time>,
+    /// The call itself says so, or that there is no such time: its handler's own does not apply.
+    pub own_deadline: bool,
     /// Lower runs first.
     pub priority: i32,
     /// Only this worker may run it.

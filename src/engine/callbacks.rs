@@ -101,7 +101,13 @@ impl Engine {
         if self.policies.is_some() && self.guard(now, call, Some(nested), None, actions) {
             return;
         }
-        self.submit_nested_plain(now, call, nested, actions);
+        match self.handlers.amend(now, call.handler, call.options) {
+            None => self.submit_nested_plain(now, call, nested, actions),
+            Some(options) => {
+                let call = Submission { options, ..*call };
+                self.submit_nested_plain(now, &call, nested, actions);
+            }
+        }
     }
 
     /// The same without policies, or an attempt at one with.

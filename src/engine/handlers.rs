@@ -8,8 +8,10 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use serde_json::{Map, Value};
 
+use crate::engine::call::CallOptions;
 use crate::protocol::header::DEFAULT_HANDLER;
 use crate::protocol::message::Hello;
+use crate::time::Time;
 
 /// All names seen so far.
 #[derive(Debug, Default)]
@@ -20,8 +22,8 @@ pub(super) struct Handlers {
     about: Vec<About>,
     /// The default handler of the newest worker.
     default: Option<u16>,
-    /// Some handler has said that it is idempotent.
-    has_idempotent: bool,
+    /// Some handler has said something that concerns its calls.
+    has_terms: bool,
 }
 
 /// What a handler says of itself that policies look at.
@@ -29,7 +31,7 @@ pub(super) struct Handlers {
 pub(super) struct About {
     /// It may run again where it may have run already.
     pub(super) idempotent: bool,
-    /// How long it may take.
+    /// How long a call may take that does not say so itself.
     pub(super) timeout: Option<Duration>,
 }
 
@@ -59,7 +61,7 @@ impl Handlers {
             let ours = usize::from(ours);
             if let Some(about) = self.about.get_mut(ours) {
                 *about = About::of(&handler.about);
-                self.has_idempotent |= about.idempotent;
+                self.has_terms |= *about != About::default();
             }
             if numbering.numbers.len() <= ours {
                 numbering.numbers.resize(ours + 1, None);
@@ -95,9 +97,25 @@ impl Handlers {
         about.copied().unwrap_or_default()
     }
 
-    /// Whether a handler says that it may run again; costs nothing where none says so.
-    pub(super) fn is_idempotent(&self, number: u16) -> bool {
-        self.has_idempotent && self.about(self.resolve(number)).idempotent
+    /// The options of a call, with what its handler says of itself where the call says nothing;
+    /// `None` if that changes nothing. Costs nothing where no handler says anything.
+    pub(super) fn amend(
+        &self,
+        now: Time,
+        number: u16,
+        mut options: CallOptions,
+    ) -> Option<CallOptions> {
+        if !self.has_terms {
+            return None;
+        }
+        let about = self.about(self.resolve(number));
+        options.idempotent |= about.idempotent;
+        if let Some(timeout) = about.timeout
+            && !options.own_deadline
+        {
+            options.deadline = Some(now + timeout);
+        }
+        (about != About::default()).then_some(options)
     }
 
     /// The number of a handler, also where it is called as the default one.
@@ -189,6 +207,42 @@ mod tests {
         assert_eq!(
             (newer.of(3), handlers.name(2), handlers.name(3)),
             (None, Some("new"), None)
+        );
+    }
+
+    #[test]
+    fn a_handler_speaks_for_its_calls_where_they_say_nothing() {
+        let mut handlers = Handlers::default();
+        let now = Time(1_000);
+        let asked = CallOptions {
+            deadline: Some(Time(7)),
+            ..CallOptions::default()
+        };
+        handlers.learn(&hello(&["plain"], None));
+        assert_eq!(handlers.amend(now, 0, asked), None);
+        let mut newer = hello(&["plain", "slow", "safe"], Some(1));
+        for (number, name, value) in [(1, "timeout", Value::from(2)), (2, "idempotent", true.into())]
+        {
+            if let Some(handler) = newer.handlers.get_mut(number) {
+                handler.about.insert(name.to_owned(), value);
+            }
+        }
+        handlers.learn(&newer);
+        assert_eq!(handlers.amend(now, 0, asked), None);
+        let late = Some(now + Duration::from_millis(2));
+        for number in [1, DEFAULT_HANDLER] {
+            let amended = handlers.amend(now, number, asked);
+            assert_eq!(amended.map(|options| options.deadline), Some(late));
+        }
+        let own = CallOptions {
+            own_deadline: true,
+            ..asked
+        };
+        assert_eq!(handlers.amend(now, 1, own), Some(own));
+        let safe = handlers.amend(now, 2, asked);
+        assert_eq!(
+            safe.map(|options| (options.idempotent, options.deadline)),
+            Some((true, asked.deadline))
         );
     }
 

@@ -24,13 +24,10 @@ impl Engine {
         if self.policies.is_some() && self.guard(now, call, None, None, actions) {
             return;
         }
-        if self.handlers.is_idempotent(call.handler) {
-            let mut call = *call;
-            call.options.idempotent = true;
-            self.submit_plain(now, &call, actions);
-            return;
+        match self.handlers.amend(now, call.handler, call.options) {
+            None => self.submit_plain(now, call, actions),
+            Some(options) => self.submit_plain(now, &Submission { options, ..*call }, actions),
         }
-        self.submit_plain(now, call, actions);
     }
 
     /// A call without policies, or an attempt at one with.
@@ -240,8 +237,14 @@ impl Engine {
                     field.copy_from_slice(&number.to_le_bytes());
                 }
                 if let Some(deadline) = call.options.deadline {
-                    let rest = worker.outbox.get_mut(at..).unwrap_or_default();
-                    message::set_remaining(rest, deadline.since(now));
+                    let left = deadline.since(now);
+                    let written = worker.outbox.get_mut(at..).unwrap_or_default();
+                    if !message::set_remaining(written, left) {
+                        // The deadline is its handler's, or a policy's.
+                        let whole = message::with_remaining(written, left);
+                        worker.outbox.truncate(at);
+                        worker.outbox.extend_from_slice(&whole);
+                    }
                 }
                 if call.credit > 0 {
                     worker.outbox.extend(message::credit(id.0, call.credit));

@@ -45,6 +45,8 @@ export interface StreamOptions extends CallOptions {
 export interface NormalizedCallOptions {
   /** In ms; 0 for any time. */
   readonly timeout: number;
+  /** The call itself says so, and be it that there is no limit: what its handler says does not apply. */
+  readonly ownTimeout: boolean;
   readonly signal: AbortSignal | undefined;
   readonly priority: number;
   /** 0 for any. */
@@ -74,6 +76,7 @@ const NAMES: readonly (keyof CallOptions | 'parseJson')[] = [
 
 const DEFAULTS: NormalizedCallOptions = Object.freeze({
   timeout: 0,
+  ownTimeout: false,
   signal: undefined,
   priority: 0,
   worker: 0,
@@ -116,6 +119,7 @@ export function normalizeCallOptions(
   const timeout = normalizeTimeout(given['timeout']);
   return Object.freeze({
     timeout: (timeout === undefined ? callTimeoutMs : timeout) ?? 0,
+    ownTimeout: timeout !== undefined,
     signal: normalizeSignal(given['signal']),
     priority: normalizePriority(given['priority']),
     worker: normalizeWorker(given['worker']),

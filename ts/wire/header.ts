@@ -39,6 +39,8 @@ export const KIND_SESSION = 0xf3;
 export const OPTION_IDEMPOTENT = 1;
 /** Options flag: the stream goes on with another worker if its own dies. */
 export const OPTION_RESUMABLE = 2;
+/** Options flag: the call itself says how long it may take, and be it any time. */
+export const OPTION_OWN_TIMEOUT = 4;
 
 /** Request flag: one value, passed as the only positional argument. */
 export const ARGUMENT_VALUE = 0;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 from synapse._cancelled import Cancelled
 from synapse._context import provide
@@ -18,10 +17,12 @@ from synapse._worker.reader import FrameReader
 from synapse._worker.resumed import behind
 from synapse._worker.state import STOP, Worker
 from synapse._worker.threads import current_call, current_context
+from synapse._worker.turns import Turns
 from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from synapse._worker.hosting import Waiting
@@ -65,23 +66,23 @@ class Asynchronous:
         self._calls = calls
         self._watchdog = watchdog
         self._loop = hooks.loop
-        concurrency = worker.config.concurrency
-        #: The host limits calls at once in total; this limits each of the two kinds.
-        self._concurrency = concurrency
-        self._pool = Pool(worker, calls, watchdog, concurrency)
+        #: Coroutines and threads together.
+        self._turns = Turns(worker.config.concurrency)
+        self._pool = Pool(worker, calls, watchdog, self._turns)
+        self._pool.pass_on = lambda request: self._in_loop(self._begin, request)
         self._reader = FrameReader(worker.config.data_in, worker.config.frame)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         #: Tasks that have not taken their first step: cancelled now, they would end without a word.
         self._unborn: set[int] = set()
         #: Those of them that are not wanted any more.
         self._unwanted: set[int] = set()
+        #: Of the calls of coroutines that are not over, those that wait included.
         self._windows: dict[int, AsyncWindow] = {}
-        self._waiting: deque[Request] = deque()
         self._flushing = False
         self._stopping = False
         worker.journal.by_number()
         worker.on_cancel = self._on_cancel
-        worker.count_calls = lambda: len(self._tasks) + len(self._waiting) + len(self._pool)
+        worker.count_calls = lambda: len(self._windows) + len(self._pool)
         worker.current_call = current_call
         worker.create_waiting = self._create_waiting
         provide(current_context)
@@ -132,14 +133,19 @@ class Asynchronous:
             self._reply((request,))
             return
         request.number = number
-        if request.handler.kind not in (COROUTINE, ASYNC_GENERATOR):
+        if not _is_asynchronous(request):
             self._pool.submit(request)
         else:
             self._windows[call] = AsyncWindow()
-            if request.nested or len(self._tasks) < self._concurrency:
+            if self._turns.enter(request):
                 self._begin(request)
-            else:
-                self._waiting.append(request)
+
+    def _start(self, request: Request) -> None:
+        """Runs a request that has its turn."""
+        if _is_asynchronous(request):
+            self._begin(request)
+        else:
+            self._pool.run(request)
 
     def _begin(self, request: Request) -> None:
         self._unborn.add(request.call)
@@ -180,9 +186,10 @@ class Asynchronous:
             del self._tasks[call], self._windows[call]
         self._worker.emit_held()
         self._reply(replies)
-        if self._waiting:
-            self._begin(self._waiting.popleft())
-        elif self._stopping and not self._tasks:
+        following = self._turns.leave(request)
+        if following is not None:
+            self._start(following)
+        if self._stopping and not self._windows:
             self._loop.stop()
 
     async def _stream(self, request: Request, result: Any) -> None:
@@ -244,8 +251,12 @@ class Asynchronous:
         # Comes from the watcher, or from a signal handler.
         if call == STOP and self._worker.urgent:
             self._pool.cancel_all()
+        self._in_loop(self._cancel, call)
+
+    def _in_loop(self, function: Callable[[Any], None], argument: Any) -> None:
+        """Calls a function in the thread of the loop."""
         try:
-            self._loop.call_soon_threadsafe(self._cancel, call)
+            self._loop.call_soon_threadsafe(function, argument)
         except RuntimeError:
             # The loop is closed: the worker ends anyway.
             pass
@@ -254,39 +265,41 @@ class Asynchronous:
         if call == STOP:
             self._stop()
             return
-        if call in self._tasks:
-            window = self._windows[call]
-            if not window.closed:
-                window.closed = True
-                self._cancel_task(call)
-            return
-        for request in self._waiting:
-            if request.call == call:
-                self._waiting.remove(request)
-                del self._windows[call]
-                self._reply((self._calls.cancelled(call),))
-                return
-        self._pool.cancel(call)
+        window = self._windows.get(call)
+        if window is None:
+            self._pool.cancel(call)
+        elif call not in self._tasks and self._turns.withdraw(call) is not None:
+            del self._windows[call]
+            self._reply((self._calls.cancelled(call),))
+        elif not window.closed:
+            window.closed = True
+            self._cancel_task(call)
 
     def _cancel_task(self, call: int) -> None:
-        if call in self._unborn:
+        task = self._tasks.get(call)
+        if task is None or call in self._unborn:
+            # It is about to begin, perhaps because a thread has just named it.
             self._unwanted.add(call)
         else:
-            self._tasks[call].cancel()
+            task.cancel()
 
     def _stop(self) -> None:
         """Takes no further calls; ends the loop once those that run are over."""
         self._stopping = True
         self._worker.end_callbacks()
         self._loop.remove_reader(self._worker.config.data_in)
-        for request in self._waiting:
-            self._reply((self._calls.failure(request.call, Cancelled("the worker stops")),))
-        self._waiting.clear()
+        for request in self._turns.clear():
+            self._windows.pop(request.call, None)
+            self._pool.refuse(request)
         if self._worker.urgent:
-            for call in self._tasks:
+            for call in self._windows:
                 self._cancel_task(call)
-        if not self._tasks:
+        if not self._windows:
             self._loop.stop()
+
+
+def _is_asynchronous(request: Request) -> bool:
+    return request.handler.kind in (COROUTINE, ASYNC_GENERATOR)
 
 
 async def _value(result: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from threading import Condition, RLock, Thread, current_thread
 
 from synapse._cancelled import Cancelled
@@ -14,6 +14,7 @@ from synapse._worker.resumed import behind
 from synapse._worker.runner import Runner
 from synapse._worker.state import Worker
 from synapse._worker.thread_interrupt import ThreadInterrupter
+from synapse._worker.turns import Turns
 from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
@@ -74,20 +75,25 @@ class Window:
 
 
 class Pool:
-    """Runs requests in up to `size` threads, in the order in which they come."""
+    """Runs requests in threads, of which there are as many as run at once."""
 
-    def __init__(self, worker: Worker, calls: Calls, watchdog: Watchdog, size: int) -> None:
+    def __init__(self, worker: Worker, calls: Calls, watchdog: Watchdog, turns: Turns) -> None:
         self._worker = worker
         self._calls = calls
-        self._size = size
+        self._turns = turns
+        #: Told, in a thread of the pool, which request of others has its turn after one of these.
+        self.pass_on: Callable[[Request], None] | None = None
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
         self._threads: list[Thread] = []
         #: The threads that run a nested call each.
         self._helpers: list[Thread] = []
-        #: Guards `_open`. Reentrant: a signal handler may cancel while the main thread submits.
+        #: Guards `_open`, `_threads` and `_busy`. Reentrant: a signal handler may cancel while the
+        #: main thread submits.
         self._lock = RLock()
         #: Calls that have been submitted and are not over.
         self._open: dict[int, Window] = {}
+        #: Requests that have their turn and are not over.
+        self._busy = 0
         self._watchdog = watchdog
         self._interrupter = ThreadInterrupter(watchdog)
         watchdog.tasks.append(self._flush)
@@ -97,21 +103,29 @@ class Pool:
         return len(self._open)
 
     def submit(self, request: Request) -> None:
-        """Runs a request as soon as a thread is free."""
+        """Runs a request as soon as it has its turn."""
         window = Window()
         with self._lock:
             self._open[request.call] = window
-            need = len(self._open) > len(self._threads) < self._size
         if request.call in self._worker.cancelled:
             # Looked at now, for the worker does not remember it until a thread is free.
             window.close()
         if request.nested:
             # A thread of this pool may be waiting for it: none can be waited for.
             self._start(lambda: self._serve_one(request), "synapse-nested", self._helpers)
-            return
+        elif self._turns.enter(request):
+            self.run(request)
+        elif window.closed:
+            # Whoever cancelled it did not see it wait.
+            self._withdraw(request.call)
+
+    def run(self, request: Request) -> None:
+        """Runs a request that has its turn."""
+        with self._lock:
+            self._busy += 1
+            if self._busy > len(self._threads):
+                self._start(self._work, f"synapse-{len(self._threads) + 1}", self._threads)
         self._queue.put(request)
-        if need:
-            self._start(self._work, f"synapse-{len(self._threads) + 1}", self._threads)
 
     def _start(self, work: Callable[[], None], name: str, among: list[Thread]) -> None:
         thread = Thread(target=work, name=name, daemon=True)
@@ -127,38 +141,51 @@ class Pool:
     def cancel(self, call: int) -> None:
         """Interrupts a call, if it is one of this pool, once."""
         window = self._open.get(call)
-        if window is not None and not window.closed:
-            self._interrupt(call, window)
-
-    def cancel_all(self) -> None:
-        """Interrupts every call, also those that have been cancelled before."""
-        for call, window in tuple(self._open.items()):
-            self._interrupt(call, window)
-
-    def _interrupt(self, call: int, window: Window) -> None:
+        if window is None or window.closed:
+            return
         # In this order: a call that begins meanwhile sees the one or is caught by the other.
         window.close()
-        self._interrupter.interrupt(call)
+        if not self._withdraw(call):
+            self._interrupter.interrupt(call)
+
+    def cancel_all(self) -> None:
+        """Interrupts every call, also those that have been cancelled before; those that wait do not
+        begin. For signal handlers, too.
+        """
+        for call, window in tuple(self._open.items()):
+            window.close()
+            self._interrupter.interrupt(call)
+
+    def _withdraw(self, call: int) -> bool:
+        """Answers a call that waits for its turn; whether it was one."""
+        request = self._turns.withdraw(call)
+        if request is None:
+            return False
+        # The watchdog writes it: the channel may be full, and the thread that is in here is needed.
+        self._worker.data.pending += (self._calls.cancelled(call),)
+        self._forget(request)
+        self._watchdog.wake()
+        return True
 
     def finish(self, *, urgent: bool) -> None:
         """Waits until what runs is over; interrupts it if the end is urgent."""
         if urgent:
             self.cancel_all()
-        self._refuse_waiting()
+        for request in self._turns.clear():
+            self.refuse(request)
         for _ in self._threads:
             self._queue.put(None)
         for thread in (*self._threads, *tuple(self._helpers)):
             thread.join()
 
-    def _refuse_waiting(self) -> None:
-        while True:
-            try:
-                request = self._queue.get_nowait()
-            except Empty:
-                return
-            if request is not None:
-                error = Cancelled("the worker stops")
-                self._worker.data.send(self._calls.failure(request.call, error))
+    def refuse(self, request: Request) -> None:
+        """Answers a request that had to wait and does not begin, for the worker stops."""
+        self._worker.data.send(self._calls.failure(request.call, Cancelled("the worker stops")))
+        self._forget(request)
+
+    def _forget(self, request: Request) -> None:
+        with self._lock:
+            self._open.pop(request.call, None)
 
     # ----------------------------------------------------------------------------- in the threads
 
@@ -170,9 +197,23 @@ class Pool:
             if request is None:
                 hooks.close()
                 return
-            self._serve(runner, request)
             # What it was given is not kept until the next one comes.
-            del request
+            while request is not None:
+                self._serve(runner, request)
+                request = self._next(request)
+
+    def _next(self, over: Request) -> Request | None:
+        """What this thread runs after a request that is over."""
+        with self._lock:
+            self._busy -= 1
+        request = self._turns.leave(over)
+        if request is not None and self.pass_on is not None and request.call not in self._open:
+            self.pass_on(request)
+            return None
+        if request is not None:
+            with self._lock:
+                self._busy += 1
+        return request
 
     def _serve_one(self, request: Request) -> None:
         hooks = Hooks(self._worker.registry)
@@ -183,8 +224,7 @@ class Pool:
     def _serve(self, runner: Runner, request: Request) -> None:
         current.set(request)
         replies = self._run(runner, request)
-        with self._lock:
-            self._open.pop(request.call, None)
+        self._forget(request)
         self._worker.emit_held()
         self._worker.data.pending += replies
         self._worker.data.flush()

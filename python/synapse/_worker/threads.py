@@ -10,6 +10,7 @@ from synapse._worker.interrupt import Interrupter, Wake
 from synapse._worker.pool import Pool, current
 from synapse._worker.reader import FrameReader
 from synapse._worker.state import STOP, WAITING, Worker
+from synapse._worker.turns import Turns
 from synapse._worker.watchdog import Watchdog
 
 
@@ -22,7 +23,7 @@ class Threads:
         self._worker = worker
         self._calls = calls
         self._interrupter = interrupter
-        self._pool = Pool(worker, calls, watchdog, worker.config.concurrency)
+        self._pool = Pool(worker, calls, watchdog, Turns(worker.config.concurrency))
         self._reader = FrameReader(worker.config.data_in, worker.config.frame)
         worker.journal.by_number()
         worker.on_cancel = self._on_cancel

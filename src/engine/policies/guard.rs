@@ -42,9 +42,12 @@ impl Engine {
         if self.guard(now, call, nested, Some(overrides), actions) {
             return;
         }
+        let amended = self.handlers.amend(now, call.handler, call.options);
+        let options = amended.unwrap_or(call.options);
+        let call = Submission { options, ..*call };
         match nested {
-            None => self.submit_plain(now, call, actions),
-            Some(nested) => self.submit_nested_plain(now, call, nested, actions),
+            None => self.submit_plain(now, &call, actions),
+            Some(nested) => self.submit_nested_plain(now, &call, nested, actions),
         }
     }
 
@@ -70,8 +73,12 @@ impl Engine {
             return false;
         }
         let handler = self.handlers.resolve(call.handler);
-        let mut options = call.options;
-        options.idempotent |= self.handlers.is_idempotent(handler);
+        let amended = self.handlers.amend(now, handler, call.options);
+        let mut options = amended.unwrap_or(call.options);
+        if set.adaptive.is_some() && options.credit == 0 {
+            // There the handler's own timeout is what each attempt begins with.
+            options.deadline = call.options.deadline;
+        }
         let sequence = policies.next_sequence;
         policies.next_sequence += 1;
         let mut guarded = Guarded {

@@ -330,6 +330,7 @@ impl World {
         };
         let resumable = credit > 0 && random.chance(60);
         let options = CallOptions {
+            own_deadline: false,
             deadline: random
                 .chance(30)
                 .then(|| self.now + random.micros(0..=150_000)),
