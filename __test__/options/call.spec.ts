@@ -6,6 +6,7 @@ import { type CallOptions, normalizeCallOptions } from '../../ts/options/index.j
 
 const DEFAULTS = {
   timeout: 0,
+  ownTimeout: false,
   signal: undefined,
   priority: 0,
   worker: 0,
@@ -29,7 +30,7 @@ describe('the options of a call', () => {
     const { signal } = new AbortController();
     const metadata = { tenant: 5 };
     const given = { timeout: 100, signal, priority: -3, worker: 2, idempotent: true, metadata };
-    expect(normalizeCallOptions(given)).toEqual(given);
+    expect(normalizeCallOptions(given)).toEqual({ ...given, ownTimeout: true });
     expect(normalizeCallOptions(given).signal).toBe(signal);
   });
 
@@ -44,6 +45,8 @@ describe('the options of a call', () => {
     expect(normalizeCallOptions({ priority: 1 }, 50).timeout).toBe(50);
     expect(normalizeCallOptions({ timeout: 20 }, 50).timeout).toBe(20);
     expect(normalizeCallOptions({ timeout: 0 }, 50).timeout).toBe(0);
+    expect(normalizeCallOptions({ priority: 1 }, 50).ownTimeout).toBe(false);
+    expect(normalizeCallOptions({ timeout: 0 }, 50).ownTimeout).toBe(true);
     expect(normalizeCallOptions(undefined, null)).toBe(normalizeCallOptions());
   });
 

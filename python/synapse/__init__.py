@@ -92,7 +92,8 @@ def handler(  # noqa: PLR0913
         function: what to register.
         name: what Node calls it; default the function's own name.
         concurrency: calls of this handler at once in one worker; default no limit of its own.
-        timeout: seconds that a call may take; default none.
+        timeout: seconds that a call may take, waiting included, which gives no timeout itself;
+            default what Node says.
         idempotent: whether a call that may have run already may be sent again.
         default: whether `call(input)` reaches it.
         validate: whether arguments are checked against the type hints; default as the option

@@ -33,6 +33,8 @@ pub(super) struct About {
     pub(super) idempotent: bool,
     /// How long a call may take that does not say so itself.
     pub(super) timeout: Option<Duration>,
+    /// Calls of it that a worker runs at once, however many others it runs.
+    pub(super) concurrency: Option<u32>,
 }
 
 /// One worker's numbers.
@@ -105,7 +107,7 @@ impl Handlers {
         number: u16,
         mut options: CallOptions,
     ) -> Option<CallOptions> {
-        if !self.has_terms {
+        if !self.has_terms() {
             return None;
         }
         let about = self.about(self.resolve(number));
@@ -116,6 +118,11 @@ impl Handlers {
             options.deadline = Some(now + timeout);
         }
         (about != About::default()).then_some(options)
+    }
+
+    /// Whether some handler says something that concerns its calls.
+    pub(super) fn has_terms(&self) -> bool {
+        self.has_terms
     }
 
     /// The number of a handler, also where it is called as the default one.
@@ -140,7 +147,9 @@ impl Handlers {
 impl About {
     fn of(about: &Map<String, Value>) -> Self {
         let ms = about.get("timeout").and_then(Value::as_f64);
+        let concurrency = about.get("concurrency").and_then(Value::as_u64);
         Self {
+            concurrency: concurrency.and_then(|limit| u32::try_from(limit).ok()),
             idempotent: about.get("idempotent").and_then(Value::as_bool) == Some(true),
             timeout: ms
                 .filter(|ms| *ms > 0.0)

@@ -263,6 +263,14 @@ impl Engine {
             worker.window.busy(now);
         }
         worker.in_flight += 1;
+        if self.handlers.has_terms()
+            && !call.nested
+            && let handler = self.handlers.resolve(call.handler)
+            && let Some(limit) = self.handlers.about(handler).concurrency
+            && limit < self.config.concurrency
+        {
+            worker.crowds.join(handler, limit);
+        }
         worker.written = worker.written.wrapping_add(1);
         call.number = worker.written;
         worker.sent.push_back(id);

@@ -30,6 +30,7 @@ mod call;
 mod callbacks;
 mod calls;
 mod control;
+mod crowd;
 mod handlers;
 mod health;
 mod intake;

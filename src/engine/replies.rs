@@ -277,6 +277,9 @@ impl Engine {
             return Answered::Stray;
         };
         worker.in_flight -= 1;
+        if self.handlers.has_terms() && !call.nested {
+            worker.crowds.leave(self.handlers.resolve(call.handler));
+        }
         while let Some(front) = worker.sent.front() {
             let still_out = *front != id
                 && self.calls.get(front).is_some_and(|call| {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use rustc_hash::FxHashSet;
 
+use crate::engine::crowd::Crowds;
 use crate::engine::handlers::Numbering;
 use crate::engine::stats::Counters;
 use crate::error::Failure;
@@ -117,6 +118,8 @@ pub(super) struct Worker {
     pub(super) window: Window,
     /// Calls that were written and not answered, abandoned ones included.
     pub(super) in_flight: u32,
+    /// Those among them whose handler has a limit of its own.
+    pub(super) crowds: Crowds,
     /// Those calls in order of writing; answered ones are dropped when they reach the front.
     pub(super) sent: VecDeque<CallId>,
     /// Requests written so far.
@@ -178,6 +181,7 @@ impl Worker {
             numbering: Numbering::default(),
             window: Window::new(concurrency),
             in_flight: 0,
+            crowds: Crowds::default(),
             sent: VecDeque::new(),
             written: 0,
             overdue: Vec::new(),
@@ -214,7 +218,7 @@ impl Worker {
     /// Whether one more call may be written to it, if only one that no other worker may run.
     pub(super) fn has_room(&self) -> bool {
         self.state == WorkerState::Ready
-            && self.in_flight < self.window.limit()
+            && self.in_flight - self.crowds.waiting().min(self.in_flight) < self.window.limit()
             && !self.backlogged
             && !self.liveness.is_frozen()
     }

@@ -12,7 +12,7 @@ export interface HandlerOptions {
   readonly default?: boolean | undefined;
   /** Calls of it at once in one worker; default no limit of its own. */
   readonly concurrency?: number | undefined;
-  /** Milliseconds that a call may take; default none. */
+  /** Milliseconds that a call may take which gives no `timeout` itself; default any time. */
   readonly timeout?: number | undefined;
   /** Whether a call that may have run already may be sent again. */
   readonly idempotent?: boolean | undefined;
@@ -89,11 +89,13 @@ function add(added: Handler): void {
   if (handlers.has(added.name)) {
     throw new TypeError(`there is a handler "${added.name}" already`);
   }
-  for (const option of ['concurrency', 'timeout'] as const) {
-    const value = added[option];
-    if (value !== undefined && !(value > 0)) {
-      throw new TypeError(`${option} of handler "${added.name}" must be more than 0, got ${value}`);
-    }
+  const { name, concurrency, timeout } = added;
+  if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency > 0)) {
+    const wanted = 'must be a whole number from 1 on';
+    throw new TypeError(`concurrency of handler "${name}" ${wanted}, got ${concurrency}`);
+  }
+  if (timeout !== undefined && !(timeout > 0)) {
+    throw new TypeError(`timeout of handler "${name}" must be more than 0 ms, got ${timeout}`);
   }
   const other = added.default && [...handlers.values()].find((known) => known.default);
   if (other) {

@@ -23,6 +23,7 @@ import {
 import type { HostFunctions } from './functions.js';
 import type { Output } from './output.js';
 import type { Handler } from './registry.js';
+import { Turns } from './turns.js';
 
 /** Kinds that may come for a call that is over. */
 const LATE = new Set([RESPONSE, ERROR, ITEM, END, SESSION]);
@@ -39,6 +40,8 @@ interface Call {
   readonly handler: Handler;
   readonly args: readonly unknown[];
   readonly context: CallContext;
+  /** A callback of this worker waits for it. */
+  readonly nested: boolean;
   /** Items that may be sent; undefined if the caller takes no stream. */
   credit: number | undefined;
   /** Counts among the calls that run. */
@@ -64,7 +67,8 @@ export class Server implements ContextBackend {
   readonly #decoder: Decoder;
   /** Calls that have not been answered, but for those that return at once. */
   readonly #calls = new Map<number, Call>();
-  readonly #queue: Call[] = [];
+  readonly #turns: Turns<Call>;
+  /** Calls that have been started and are not over. */
   #running = 0;
   /** Cancelled before they came, and how often the channel has been found empty since. */
   readonly #early = new Map<number, number>();
@@ -87,6 +91,7 @@ export class Server implements ContextBackend {
     this.#output = output;
     this.#callbacks = callbacks;
     this.#limits = limits;
+    this.#turns = new Turns(limits.concurrency);
     this.#decoder = new Decoder({
       depth: limits.depth,
       extension: (type, data) => functions.decode(type, data),
@@ -210,17 +215,14 @@ export class Server implements ContextBackend {
       handler,
       args: layOut(flags & 3, given),
       context: new CallContext(id, this, extras),
+      nested: (flags & header.NESTED) !== 0,
       credit: flags & header.STREAM ? 0 : undefined,
       started: false,
       walk: undefined,
       resume: undefined,
     };
-    // A nested call is waited for by one that runs: it must not wait for that.
-    if (this.#running < this.#limits.concurrency || flags & header.NESTED) this.#start(call);
-    else {
-      this.#calls.set(id, call);
-      this.#queue.push(call);
-    }
+    if (this.#turns.enter(call)) this.#start(call);
+    else this.#calls.set(id, call);
   }
 
   #start(call: Call): void {
@@ -232,9 +234,9 @@ export class Server implements ContextBackend {
     try {
       result = running.run(context, handler.run, ...args);
     } catch (thrown) {
-      this.#running--;
       this.#calls.delete(call.id);
       this.#sendError(call.id, describeError(thrown));
+      this.#leave(call);
       this.#tick(handler);
       return;
     }
@@ -246,9 +248,9 @@ export class Server implements ContextBackend {
       );
     } else if (call.credit === undefined && isPlain(result)) {
       // What most handlers return: no stream, and nobody can have cancelled it meanwhile.
-      this.#running--;
       this.#calls.delete(call.id);
       this.#respond(call, result);
+      this.#leave(call);
     } else {
       this.#calls.set(call.id, call);
       this.#answer(call, result);
@@ -358,18 +360,21 @@ export class Server implements ContextBackend {
     this.#calls.delete(call.id);
     send();
     this.#output.flushSoon();
-    if (call.started) this.#leave();
+    if (call.started) this.#leave(call);
   }
 
-  #leave(): void {
+  /** A call that was started is over: those that waited for it start. */
+  #leave(call: Call): void {
     this.#running--;
+    this.#turns.leave(call);
     if (this.#filling) return;
     this.#filling = true;
-    this.#due = performance.now() + PATIENCE;
-    while (this.#running < this.#limits.concurrency && !this.#stopping) {
-      const next = this.#queue.shift();
-      if (next === undefined) break;
+    let next = this.#stopping ? undefined : this.#turns.next();
+    if (next !== undefined) this.#due = performance.now() + PATIENCE;
+    while (next !== undefined) {
       if (this.#isOpen(next)) this.#start(next);
+      else this.#turns.leave(next);
+      next = this.#stopping ? undefined : this.#turns.next();
     }
     this.#filling = false;
     if (this.#running === 0) this.#idle?.();

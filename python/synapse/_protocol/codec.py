@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from synapse._protocol import fallback
 from synapse._protocol.errors import EncodeError
-from synapse._protocol.values import ARRAY, ARROW, SHARED_ARRAY, Extension, reduce, revive
+from synapse._protocol.values import (
+    ARRAY,
+    ARROW,
+    SHARED_ARRAY,
+    Extension,
+    has_typed_views,
+    reduce,
+    revive,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,12 +95,20 @@ class Codec:
         def ext_hook(code: int, data: bytes) -> Any:
             # Arrays are a handful of values, whatever their size: strictness costs nothing.
             strict = code in (ARRAY, ARROW, SHARED_ARRAY)
-            return revive(code, data, fallback.unpack if strict else unpack_part)
+            value = revive(code, data, fallback.unpack if strict else unpack_part)
+            if type(value) is memoryview and self.pack is pack:
+                # The codec in C packs every memoryview as bytes, and asks nobody. From now on the
+                # one in Python packs; whoever keeps `pack` takes it anew when this one refuses.
+                self.pack = fallback.pack
+                raise TypeError(code)
+            return value
 
         def unpack_part(data: bytes) -> Any:
             return unpack(data, ext_hook=ext_hook, option=unpack_options)
 
-        self.pack, self.default, self.pack_options = pack, default, pack_options
+        if not has_typed_views():
+            self.pack = pack
+        self.default, self.pack_options = default, pack_options
         self.unpack, self.ext_hook, self.unpack_options = unpack, ext_hook, unpack_options
         self.native = True
 

@@ -14,7 +14,14 @@ import sys
 from struct import Struct
 
 from synapse._protocol.errors import EncodeError, Malformed, ValueRefused
-from synapse._protocol.values import Extension, freeze, reduce, revive
+from synapse._protocol.values import (
+    Extension,
+    freeze,
+    is_typed_view,
+    reduce,
+    reduce_view,
+    revive,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -117,6 +124,8 @@ def _write(value: Any, write: Callable[[bytes], None], room: int) -> None:
         write(b"\xc2")
     elif kind is float:
         write(_pack_double(0xCB, value))
+    elif kind is memoryview and is_typed_view(value):
+        _write_extension(reduce_view(value, pack), write)
     elif kind is bytes or kind is bytearray or kind is memoryview:
         size = value.nbytes if kind is memoryview else len(value)
         write(_header(size, 0, 0, (0xC4, 0xC5, 0xC6)))

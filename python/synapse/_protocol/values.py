@@ -45,8 +45,8 @@ _TYPECODES = {
     "f4": "f",
     "f8": "d",
 }
-#: Element formats that only a `memoryview` has.
-_VIEW_FORMATS = {"b1": "?"}
+#: Kinds of elements by the formats of memoryviews.
+_FORMAT_KINDS = {"i": "bhilqn", "u": "BHILQN", "f": "fd", "b": "?"}
 #: Kinds of numpy's element types that cross: boolean, integers, floats, complex.
 _NUMPY_KINDS = "biufc"
 
@@ -147,6 +147,36 @@ def _reduce_array(value: Any, pack: Pack) -> Extension:
         value = value[:]
         value.byteswap()
     return Extension(ARRAY, pack([dtype, [len(value)], "C", value.tobytes()]))
+
+
+def is_typed_view(view: memoryview) -> bool:
+    """Whether a memoryview is, or was made of, an array from Node, and not of its bare bytes.
+
+    Such a view goes back as an array; all others are bytes.
+    """
+    return type(view.obj) is _elements and not (view.format == "B" and view.ndim == 1)
+
+
+def has_typed_views() -> bool:
+    """Whether there may be such views: an array has come for which numpy is missing."""
+    return _elements is not None
+
+
+def reduce_view(view: memoryview, pack: Pack) -> Extension:
+    """A memoryview of the elements of an array."""
+    kind = next(kind for kind, formats in _FORMAT_KINDS.items() if view.format in formats)
+    content = view.tobytes()
+    if sys.byteorder == "big" and view.itemsize > 1:
+        content = _swap(f"{kind}{view.itemsize}", content)
+    return Extension(ARRAY, pack([f"{kind}{view.itemsize}", list(view.shape), "C", content]))
+
+
+def _swap(dtype: str, content: bytes) -> bytes:
+    from array import array
+
+    values = array(_TYPECODES[dtype], content)
+    values.byteswap()
+    return values.tobytes()
 
 
 def array_layout(value: Any) -> tuple[str, str]:
@@ -432,20 +462,38 @@ def shaped_array(
 def _revive_without_numpy(dtype: str, shape: list[int], order: str, content: Content) -> Any:
     if order == "F" and len(shape) > 1:
         raise ValueRefused("an array in Fortran order needs numpy, which is not installed")
-    if dtype in _VIEW_FORMATS:
-        view = memoryview(bytearray(content)).cast("B")
-        return view.cast(_VIEW_FORMATS[dtype], shape)  # type: ignore[call-overload]
-    if dtype not in _TYPECODES:
+    if dtype != "b1" and dtype not in _TYPECODES:
         raise ValueRefused(f"an array of {dtype} needs numpy, which is not installed")
     from array import array
 
-    values: Any = array(_TYPECODES[dtype])
+    is_flat = len(shape) == 1 and dtype != "b1"
+    values: Any = (array if is_flat else _elements_class())(_TYPECODES.get(dtype, "B"))
     values.frombytes(content)
     if sys.byteorder == "big":
         values.byteswap()
-    if len(shape) == 1:
+    if is_flat:
         return values
-    return memoryview(values).cast("B").cast(values.typecode, shape)
+    try:
+        return memoryview(values).cast("B").cast("?" if dtype == "b1" else values.typecode, shape)
+    except (TypeError, ValueError):
+        # Views know neither extents of 0 nor more than 64 dimensions.
+        raise ValueRefused(
+            f"an array of shape {shape} needs numpy, which is not installed"
+        ) from None
+
+
+#: The class of the elements behind typed views, once there is one.
+_elements: Any = None
+
+
+def _elements_class() -> Any:
+    global _elements  # noqa: PLW0603
+    if _elements is None:
+        from array import array
+
+        # A class of its own tells views of it from all others.
+        _elements = type("Elements", (array,), {"__slots__": ()})
+    return _elements
 
 
 def _revive_arrow(data: bytes, unpack: Unpack) -> Any:

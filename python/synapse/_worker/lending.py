@@ -12,7 +12,13 @@ from struct import Struct
 from synapse._protocol import fallback
 from synapse._protocol.codec import encode
 from synapse._protocol.header import COUNTED, SHARED
-from synapse._protocol.values import SHARED_ARRAY, SHARED_BYTES, Extension, array_layout
+from synapse._protocol.values import (
+    SHARED_ARRAY,
+    SHARED_BYTES,
+    Extension,
+    array_layout,
+    is_typed_view,
+)
 from synapse._worker.large import BIN32_HEAD
 
 TYPE_CHECKING = False
@@ -97,6 +103,8 @@ class Search:
         """The value, or a copy of its containers with references in it."""
         kind = type(value)
         if kind is bytes or kind is bytearray or kind is memoryview:
+            if kind is memoryview and is_typed_view(value):
+                return value
             return self._extract_bytes(value) if is_large(value) else value
         if kind is dict or kind is list or kind is tuple:
             if depth == 0 or self._left <= 0:

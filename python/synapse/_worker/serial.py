@@ -167,7 +167,7 @@ class Serial:
                     if not self._receive_large(word, call, length, data[at:]):
                         return
                     # A stream that has waited for credit has read on: that comes next.
-                    data, at = inbox.data, inbox.at
+                    data, at, pack = inbox.data, inbox.at, codec.pack
                     # What was read last is long ago: it does not tell what is stale.
                     end, count = len(data), size
                     continue
@@ -200,6 +200,7 @@ class Serial:
                         given = unpack(payload, ext_hook=ext_hook, option=option)
                     except Exception:
                         given, refusal = self._decode_again(call, payload)
+                        pack = codec.pack
                         if refusal is not None:
                             pending.append(refusal)
                             continue
@@ -232,6 +233,7 @@ class Serial:
                 else:
                     inbox.data, inbox.at = data, stop
                     self.dispatch(word, call, data[at + head : stop])
+                    pack = codec.pack
                     data, at = inbox.data, inbox.at
                     end = len(data)
                     if inbox.ended:
