@@ -129,9 +129,9 @@ describe.each<[string, (options?: SpawnOptions) => Promise<Synapse>]>([
   test('what a call says itself goes before that, any time included', async () => {
     const synapse = await spawn();
     expect(await synapse.invoke('hurried', [300], { timeout: 60_000 })).toBeGreaterThan(10_000);
-    await expect(
-      synapse.invoke('hurried', [150], { timeout: 20 }),
-    ).rejects.toMatchObject({ code: 'TIMEOUT' });
+    await expect(synapse.invoke('hurried', [150], { timeout: 20 })).rejects.toMatchObject({
+      code: 'TIMEOUT',
+    });
     expect(await synapse.invoke('hurried', [300], { timeout: 0 })).toBeNull();
   });
 
@@ -161,9 +161,9 @@ describe.each<[string, (options?: SpawnOptions) => Promise<Synapse>]>([
 
   test('it is the time for all attempts of a call', async () => {
     const synapse = await spawn({ retry: 5 });
-    await expect(
-      synapse.invoke('hurried', [2_000], { idempotent: true }),
-    ).rejects.toMatchObject({ code: 'TIMEOUT' });
+    await expect(synapse.invoke('hurried', [2_000], { idempotent: true })).rejects.toMatchObject({
+      code: 'TIMEOUT',
+    });
     expect(await synapse.invoke('begun_with', [2_000])).toBe(1);
   });
 });

@@ -81,11 +81,14 @@ async def awaits_file(path):
 def highest(_): return peak[0]
 """
 
-ASYNC_ONLY = SOURCE + """
+ASYNC_ONLY = (
+    SOURCE
+    + """
 @handler
 async def astream(name):
     yield await ahold(name)
 """
+)
 
 
 def release(worker: WorkerProcess, name: str) -> None:

@@ -15,8 +15,9 @@ from synapse._protocol.codec import Codec, codec, decode, encode
 from synapse._protocol.errors import ValueRefused
 
 SIZES = {
-    "i1": 1, "u1": 1, "i2": 2, "u2": 2, "i4": 4, "u4": 4, "i8": 8, "u8": 8, "f4": 4, "f8": 8, "b1": 1,
-}  # fmt: skip
+    dtype: int(dtype[1:])
+    for dtype in ("i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "f4", "f8", "b1")
+}
 
 
 @pytest.fixture(autouse=True)

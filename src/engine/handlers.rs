@@ -230,8 +230,10 @@ mod tests {
         handlers.learn(&hello(&["plain"], None));
         assert_eq!(handlers.amend(now, 0, asked), None);
         let mut newer = hello(&["plain", "slow", "safe"], Some(1));
-        for (number, name, value) in [(1, "timeout", Value::from(2)), (2, "idempotent", true.into())]
-        {
+        for (number, name, value) in [
+            (1, "timeout", Value::from(2)),
+            (2, "idempotent", true.into()),
+        ] {
             if let Some(handler) = newer.handlers.get_mut(number) {
                 handler.about.insert(name.to_owned(), value);
             }

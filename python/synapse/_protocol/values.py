@@ -168,7 +168,7 @@ def reduce_view(view: memoryview, pack: Pack) -> Extension:
     content = view.tobytes()
     if sys.byteorder == "big" and view.itemsize > 1:
         content = _swap(f"{kind}{view.itemsize}", content)
-    return Extension(ARRAY, pack([f"{kind}{view.itemsize}", list(view.shape), "C", content]))
+    return Extension(ARRAY, pack([f"{kind}{view.itemsize}", list(view.shape or ()), "C", content]))
 
 
 def _swap(dtype: str, content: bytes) -> bytes:
