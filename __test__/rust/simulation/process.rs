@@ -269,15 +269,25 @@ pub(crate) fn written(mode: Mode, bytes: &[u8]) -> Written {
     found
 }
 
-/// Where a request goes on, and what follows its extras, which hold nothing else here.
+/// Where a request goes on, and what follows its extras, which hold no more than the time that
+/// remains and that here.
 fn resumed(whole: &[u8]) -> (u64, &[u8]) {
     let payload = &whole[LEN..];
     if whole[5] & EXTRAS == 0 {
         return (0, payload);
     }
-    let number = payload.strip_prefix(b"\x81\xabresume_from\xcf").unwrap();
-    let (number, payload) = number.split_first_chunk().unwrap();
-    (u64::from_be_bytes(*number), payload)
+    let (count, mut rest) = payload.split_first().unwrap();
+    let mut resume_from = 0;
+    for _ in 0x80..*count {
+        let remaining = rest.strip_prefix(b"\xa9remaining\xcb");
+        let number = remaining.or_else(|| rest.strip_prefix(b"\xabresume_from\xcf"));
+        let (number, after) = number.unwrap().split_first_chunk().unwrap();
+        if remaining.is_none() {
+            resume_from = u64::from_be_bytes(*number);
+        }
+        rest = after;
+    }
+    (resume_from, rest)
 }
 
 /// The calls that whole answers at the start of `bytes` are for: `None` for a reply of 1.4, which

@@ -23,6 +23,8 @@ const HANDLERS: [&str; 3] = ["main", "add", "safe"];
 const SAFE: u8 = 2;
 /// Extras that are no part of a call's identity: here they tell whose attempt a request is.
 const EXTRAS: &[u8] = b"\x81\xabtraceparent\xce";
+/// What the engine puts before that where it knows a deadline, and a float of 64 bits.
+const REMAINING: &[u8] = b"\xa9remaining\xcb";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
@@ -416,7 +418,9 @@ impl World {
                 continue;
             }
             let id = CallId(u32::from_le_bytes(*frame[8..].first_chunk().unwrap()));
-            let body = &frame[header::LEN + EXTRAS.len()..];
+            let timed = frame[header::LEN + 1..].starts_with(REMAINING);
+            let timing = if timed { REMAINING.len() + 8 } else { 0 };
+            let body = &frame[header::LEN + timing + EXTRAS.len()..];
             let call = CallId(u32::from_be_bytes(*body.first_chunk().unwrap()));
             let asks = (frame[6], body[5]);
             let stream = frame[5] & header::STREAM != 0;
