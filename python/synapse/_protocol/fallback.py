@@ -18,6 +18,7 @@ from synapse._protocol.values import (
     Extension,
     freeze,
     is_typed_view,
+    provide_arrow,
     reduce,
     reduce_view,
     revive,
@@ -429,3 +430,12 @@ def _part(data: bytes, room: int) -> Any:
     if end != len(data):
         raise ValueRefused("the payload of an extension has bytes behind its value")
     return value
+
+
+def _load_arrow() -> Any:
+    from synapse._protocol import arrow
+
+    return arrow
+
+
+provide_arrow(_load_arrow)

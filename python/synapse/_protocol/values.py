@@ -256,19 +256,13 @@ def _find_library_reducer(kind: type) -> Reducer | None:
 
 def _find_arrow_reducer(kind: type) -> Reducer | None:
     if _is_a(kind, "pyarrow", "Table", "RecordBatch", "Array", "ChunkedArray"):
-        from synapse._protocol.arrow import reduce_pyarrow
-
-        return reduce_pyarrow
+        return _arrow().reduce_pyarrow  # type: ignore[no-any-return]
     if _is_a(kind, "pandas", "DataFrame", "Series"):
-        from synapse._protocol.arrow import reduce_pandas
-
-        return reduce_pandas
+        return _arrow().reduce_pandas  # type: ignore[no-any-return]
     if _is_a(kind, "polars", "LazyFrame"):
         return _refuse_lazy
     if _is_a(kind, "polars", "DataFrame", "Series"):
-        from synapse._protocol.arrow import reduce_polars
-
-        return reduce_polars
+        return _arrow().reduce_polars  # type: ignore[no-any-return]
     return None
 
 
@@ -302,6 +296,19 @@ def _find_builtin_reducer(kind: type) -> Reducer | None:
     if hasattr(kind, "__fspath__"):
         return lambda value, _pack: value.__fspath__()
     return None
+
+
+def _no_arrow() -> Any:
+    raise EncodeError("nobody knows how tables cross")
+
+
+_arrow: Callable[[], Any] = _no_arrow
+
+
+def provide_arrow(load: Callable[[], Any]) -> None:
+    """Sets what answers the module that knows tables; it is called for the first of them."""
+    global _arrow  # noqa: PLW0603
+    _arrow = load
 
 
 _reducers: dict[type, Reducer] = {}
@@ -497,9 +504,7 @@ def _elements_class() -> Any:
 
 
 def _revive_arrow(data: bytes, unpack: Unpack) -> Any:
-    from synapse._protocol.arrow import revive_arrow
-
-    return revive_arrow(data, unpack)
+    return _arrow().revive_arrow(data, unpack)
 
 
 _revivers: dict[int, Callable[[bytes, Unpack], Any]] = {

@@ -86,7 +86,7 @@ def _load_memory(worker: Worker, watchdog: Watchdog) -> Memory | None:
         from synapse._worker.memory import Memory
 
         try:
-            worker.memory = Memory(config, watchdog)
+            worker.memory = Memory(config, watchdog.set_alarm)
         except OSError:
             # No room in the address space: what this worker sends takes the pipe.
             worker.config.memory = None

@@ -23,11 +23,11 @@ from synapse._worker.large import BIN32_HEAD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from mmap import mmap
     from typing import Any
 
     from synapse._worker.memory import Memory
-    from synapse._worker.state import Worker
 
 #: Bytes from which binary data goes through shared memory.
 LENT_BYTES = 256 * 1024
@@ -46,8 +46,10 @@ _place = Struct(">II").pack
 class Lending:
     """Encodes what this worker sends."""
 
-    def __init__(self, worker: Worker) -> None:
-        self._worker = worker
+    def __init__(self, frame: int, load_memory: Callable[[], Memory | None]) -> None:
+        #: The greatest payload that the host takes.
+        self._frame = frame
+        self._load_memory = load_memory
         #: Whether values with large data inside have been sent: then the next are searched first.
         self.looks_first = False
 
@@ -74,10 +76,10 @@ class Lending:
 
     def encode_lent(self, value: Any) -> bytes | None:
         """Encodes a value without its large data; None if it has none, or there is no memory."""
-        memory = self._worker.load_memory()
+        memory = self._load_memory()
         if memory is None:
             return None
-        search = Search(memory, self._worker.config.frame - _HEAD)
+        search = Search(memory, self._frame - _HEAD)
         try:
             reduced = search.extract(value, _DEPTH)
             return encode(reduced) if search.lent else None

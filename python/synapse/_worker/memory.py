@@ -23,7 +23,6 @@ from synapse._protocol.values import (
     shaped_array,
 )
 from synapse._worker.blocks import IDLE, Blocks
-from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from synapse._worker.config import MemoryConfig
+
+    SetAlarm = Callable[[float, Callable[[], None]], None]
 
 #: Bytes of a block. A value takes whole blocks.
 BLOCK = 256 * 1024
@@ -61,8 +62,9 @@ class Arena:
 class Memory:
     """What the host has lent to this worker, and what this worker lends."""
 
-    def __init__(self, config: MemoryConfig, watchdog: Watchdog) -> None:
-        self._watchdog = watchdog
+    def __init__(self, config: MemoryConfig, set_alarm: SetAlarm) -> None:
+        #: Has a task called once, after so many seconds.
+        self._set_alarm = set_alarm
         self._host = Arena(config.host)
         self._own = Arena(config.own)
         self._limit = -(-config.idle // BLOCK)
@@ -209,7 +211,7 @@ class Memory:
     def _trim_later(self) -> None:
         if not self._trimming:
             self._trimming = True
-            self._watchdog.set_alarm(IDLE, self._trim)
+            self._set_alarm(IDLE, self._trim)
 
     def _trim(self) -> None:
         with self._lending:

@@ -149,9 +149,8 @@ class Pool:
             self._interrupter.interrupt(call)
 
     def cancel_all(self) -> None:
-        """Interrupts every call, also those that have been cancelled before; those that wait do not
-        begin. For signal handlers, too.
-        """
+        """Interrupts every call, also those cancelled before; those that wait do not begin."""
+        # May be called by a signal handler: it takes no turns.
         for call, window in tuple(self._open.items()):
             window.close()
             self._interrupter.interrupt(call)

@@ -90,8 +90,8 @@ class Worker(Backend):
         self.memory: Memory | None = None
         #: Maps `memory` if it is not yet; None if there is none. Set by `boot`.
         self.load_memory: Callable[[], Memory | None] = _no_memory
-        #: Encodes what may be large.
-        self.lending = Lending(self)
+        #: Encodes what may be large. `load_memory` is looked up when it is needed: `boot` sets it.
+        self.lending = Lending(config.frame, lambda: self.load_memory())  # noqa: PLW0108
         #: How the user's code waits for the host, unless another part of the worker reads for it;
         #: set by the loop that serves.
         self.create_waiting: Callable[[Worker], Waiting] | None = None
