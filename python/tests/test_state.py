@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 
 import pytest
 
 from synapse._registry import Registry
 from synapse._worker import state
 from synapse._worker.config import Config
-from synapse._worker.output import DataOutput
+from synapse._worker.output import ControlOutput, DataOutput
 from synapse._worker.state import Worker
 
 
@@ -77,3 +78,28 @@ def test_what_a_signal_handler_prints_while_output_is_flushed_does_not_stay_behi
     finally:
         os.close(reading)
         os.close(writing)
+
+
+class Reentered(deque):
+    """What control has to write, where a signal handler prints while a frame is taken."""
+
+    def __init__(self, output):
+        super().__init__()
+        self._output = output
+
+    def popleft(self):
+        frame = super().popleft()
+        if frame == b"first":
+            self._output.send(b"second")
+        return frame
+
+
+def test_a_control_frame_that_comes_up_within_another_follows_it():
+    reader, writer = os.pipe()
+    output = ControlOutput(writer)
+    output._pending = Reentered(output)
+    output.send(b"first")
+    output.send(b"third")
+    assert os.read(reader, 64) == b"firstsecondthird"
+    os.close(reader)
+    os.close(writer)

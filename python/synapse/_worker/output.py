@@ -8,7 +8,8 @@ frames of several threads never mix and the hot loop needs no lock.
 from __future__ import annotations
 
 import os
-from _thread import RLock, allocate_lock
+from _thread import RLock
+from collections import deque
 from os import write
 
 TYPE_CHECKING = False
@@ -111,15 +112,27 @@ class ControlOutput:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self._lock = allocate_lock()
+        self._pending: deque[bytes] = deque()
+        # Reentrant, as that of the data channel.
+        self._lock = RLock()
+        self._writing = False
 
     def send(self, frame: bytes) -> None:
         """Writes a frame. A host that is gone is noticed by the watcher, not here."""
-        try:
-            with self._lock:
-                write_all(self.descriptor, frame)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
+        pending = self._pending
+        pending.append(frame)
+        with self._lock:
+            # Re-entered: the outer call writes this as well, behind the frame that it is at. It looks
+            # again once it is done.
+            while pending and not self._writing:
+                self._writing = True
+                try:
+                    while pending:
+                        write_all(self.descriptor, pending.popleft())
+                except (BrokenPipeError, ConnectionResetError):
+                    pending.clear()
+                finally:
+                    self._writing = False
 
 
 def leave(code: int) -> NoReturn:
