@@ -122,8 +122,8 @@ class ControlOutput:
         pending = self._pending
         pending.append(frame)
         with self._lock:
-            # Re-entered: the outer call writes this as well, behind the frame that it is at. It looks
-            # again once it is done.
+            # Re-entered: the outer call writes this as well, behind the frame that it is at, and
+            # looks again once it is done.
             while pending and not self._writing:
                 self._writing = True
                 try:
