@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, TypeVar, overload
 
+    from synapse._handlers import Handlers
     from synapse._host_call import HostCall
     from synapse._worker.functions import HostFunction
     from synapse._worker.inputs import HostStream
@@ -42,6 +43,7 @@ __all__ = [
     "Context",
     "EncodeError",
     "HandlerNotFound",
+    "Handlers",
     "Host",
     "HostCall",
     "HostError",
@@ -162,6 +164,10 @@ def __getattr__(name: str) -> Any:
         from synapse._host_call import HostCall
 
         return HostCall
+    if name == "Handlers":
+        from synapse._handlers import Handlers
+
+        return Handlers
     if name == "HostFunction":
         from synapse._worker.functions import HostFunction
 
