@@ -1,6 +1,7 @@
 // The types of the public surface.
 
 export {
+  type AdaptiveTimeoutPolicy,
   type Affinity,
   type Api,
   ArrowIpc,
@@ -16,6 +17,7 @@ export {
   disposeOnSignals,
   EncodeError,
   EnvironmentError,
+  type ErrorCategory,
   type ErrorCode,
   type FallbackContext,
   type FallbackEvent,
@@ -28,6 +30,7 @@ export {
   type HandlerRegistration,
   type HeartbeatEvent,
   type HeartbeatMissed,
+  type HeartbeatPolicy,
   type HedgePolicy,
   type HostHandler,
   type HostModule,
@@ -47,6 +50,7 @@ export {
   type PolicyStats,
   type PoolOptions,
   type ProfileOption,
+  type ProgressEvent,
   ProtocolError,
   PythonError,
   type PythonFrame,
@@ -57,6 +61,7 @@ export {
   type RecycleOption,
   type ResolvedPython,
   type ResolvePythonOptions,
+  type RestartPolicy,
   type ResumableCounters,
   type RetryEvent,
   type RetryPolicy,

@@ -2,6 +2,7 @@
 
 import type { CallTarget } from './calls.js';
 import { HandlerNotFoundError } from './errors/index.js';
+import { nearest } from './options/index.js';
 
 /** What a worker says of a handler. See "Hello" in docs/protocol.md. */
 export interface HandlerInfo {
@@ -40,7 +41,9 @@ export class Handlers {
     const available = this.names();
     const list = available.length === 0 ? 'none' : available.join(', ');
     const message = `there is no handler "${name}"; available: ${list}`;
-    throw new HandlerNotFoundError(message, { handler: name, available });
+    const similar = nearest(name, available);
+    const hint = similar === undefined ? undefined : `did you mean "${similar}"?`;
+    throw new HandlerNotFoundError(message, { handler: name, available, hint });
   }
 
   /** Whether a handler yields. */

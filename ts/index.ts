@@ -22,6 +22,7 @@ export { Kwargs, kwargs } from './kwargs.js';
 export type { MapItems, MapOptions } from './map.js';
 export type { GroupOptions } from './options/group.js';
 export type {
+  AdaptiveTimeoutPolicy,
   Affinity,
   BreakerPolicy,
   BulkheadPolicy,
@@ -29,10 +30,12 @@ export type {
   CallOptions,
   FallbackContext,
   GroupHealthPolicy,
+  HeartbeatPolicy,
   HedgePolicy,
   ProfileOption,
   RateLimitPolicy,
   RecycleOption,
+  RestartPolicy,
   RetryPolicy,
   SessionOptions,
   SessionReference,

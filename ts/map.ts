@@ -1,7 +1,7 @@
 /** `map`: one call for each of many items, so many at a time. */
 
 import { integer } from './options/checks.js';
-import { type CallOptions, normalizeCallOptions } from './options/index.js';
+import { type CallOptions, checkCallNames, normalizeCallOptions } from './options/index.js';
 
 /** Options of `map`: those of its calls, and these. */
 export interface MapOptions extends CallOptions {
@@ -31,6 +31,7 @@ export async function mapItems(
   concurrency: number,
   invoke: Invoke,
 ): Promise<unknown[]> {
+  checkCallNames(options, ['concurrency', 'settle']);
   const { concurrency: wished, settle, ...callOptions } = options;
   const limit = integer('concurrency', wished ?? concurrency, 1, Number.MAX_SAFE_INTEGER);
   normalizeCallOptions(callOptions);

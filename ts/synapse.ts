@@ -22,6 +22,7 @@ import { type MapItems, type MapOptions, mapItems } from './map.js';
 import type { PoolRequest } from './operations.js';
 import {
   type CallOptions,
+  checkCallNames,
   checkSpawnOptions,
   checkStreamOptions,
   type FallbackOption,
@@ -46,7 +47,7 @@ import { ResumableStreams } from './resumable.js';
 import { Globals, type Session, SessionManager, type SessionOwner } from './sessions/index.js';
 import { readStats, type Stats, type WorkerInfo } from './stats.js';
 import { PythonStream } from './stream.js';
-import { deferred, keepAlive, sameEntry, type Target } from './target.js';
+import { checkTarget, deferred, keepAlive, sameEntry, type Target } from './target.js';
 import * as header from './wire/header.js';
 
 /** What `call` reaches. */
@@ -124,6 +125,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    * @throws EnvironmentError if no Python fits or the installation fails
    */
   async spawn(directory: string, entrypoint: string, options?: SpawnOptions): Promise<void> {
+    checkTarget(directory, entrypoint);
     if (this.#disposal !== undefined) await this.#disposal;
     const wanted = resolve(directory);
     const live = this.#target;
@@ -169,6 +171,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
       await target.ready;
     } catch (cause) {
       await target.gone;
+      // It was made where the engine's report came in. Who spawned is what helps.
+      if (cause instanceof Error) Error.captureStackTrace(cause, this.spawn);
       throw cause;
     } finally {
       release();
@@ -244,6 +248,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     args?: unknown,
     options: StreamOptions = {},
   ): PythonStream<Item> {
+    checkCallNames(options, ['idleTimeout', 'resume', 'resumeFrom']);
     const { idleTimeout, resume, resumeFrom, ...callOptions } = options;
     const idleMs = normalizeIdleTimeout(idleTimeout);
     const going = { again: normalizeResume(resume), from: normalizeResumeFrom(resumeFrom) };

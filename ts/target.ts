@@ -2,7 +2,7 @@
 
 import type { Engine } from './engine.js';
 import type { Handlers } from './handlers.js';
-import type { BeforeReadyOption, FallbackOption } from './options/index.js';
+import { type BeforeReadyOption, type FallbackOption, show } from './options/index.js';
 
 /** What the instance runs, and where that stands. */
 export interface Target {
@@ -28,6 +28,18 @@ export interface Target {
   readonly settleGone: () => void;
   isReady: boolean;
   disposing: boolean;
+}
+
+/**
+ * Refuses what callers without types may have forgotten.
+ *
+ * @throws TypeError that names it and echoes the value
+ */
+export function checkTarget(directory: unknown, entrypoint: unknown): void {
+  for (const [name, value] of Object.entries({ directory, entrypoint })) {
+    if (typeof value === 'string') continue;
+    throw new TypeError(`the ${name} of spawn must be a string, got ${show(value)}`);
+  }
 }
 
 /** Whether two names are those of one entry file. */

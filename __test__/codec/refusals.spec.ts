@@ -49,7 +49,7 @@ describe('a value that cannot cross is refused with its path', () => {
       'key with a lone surrogate',
     ],
     ['invalid date', { at: new Date(Number.NaN) }, '$.at', 'invalid Date'],
-    ['promise', { p: Promise.resolve(1) }, '$.p', 'Promise'],
+    ['promise', { p: Promise.resolve(1) }, '$.p', 'Promise, which has to be awaited first'],
     ['weak map', [new WeakMap()], '$[0]', 'WeakMap'],
     ['weak set', [new WeakSet()], '$[0]', 'WeakSet'],
     ['weak reference', [new WeakRef({})], '$[0]', 'WeakRef'],

@@ -183,7 +183,9 @@ describe('an unknown name', () => {
     [{ concurency: 2 }, 'unknown option "concurency"; did you mean "concurrency"?'],
     [{ WORKERS: 2 }, 'unknown option "WORKERS"; did you mean "workers"?'],
     [{ inheritENV: true }, 'unknown option "inheritENV"; did you mean "inheritEnv"?'],
-    [{ queue: { maximum: 2 } }, 'unknown option "queue.maximum"'],
+    [{ queue: { maximum: 2 } }, 'unknown option "queue.maximum"; known are max, timeout'],
+    [{ timeout: 500 }, 'unknown option "timeout"; did you mean "limits.callTimeout"?'],
+    [{ abortSignal: 5 }, 'unknown option "abortSignal"'],
     [{ queue: { timeuot: 2 } }, 'unknown option "queue.timeuot"; did you mean "queue.timeout"?'],
     [
       { restart: { backoff: { initialMS: 2 } } },

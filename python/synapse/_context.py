@@ -152,9 +152,16 @@ class Backend:
 _provider: list[Callable[[], Context | None]] = []
 
 
-def provide(provider: Callable[[], Context | None]) -> None:
-    """Sets where `context()` looks: the worker's way to find the running call."""
-    _provider[:] = [provider]
+def provide(provider: Callable[[], Context | None] | None) -> Callable[[], Context | None] | None:
+    """Sets where `context()` looks: the worker's way to find the running call.
+
+    Returns:
+        Where it looked before; None for nowhere.
+
+    """
+    before = _provider[0] if _provider else None
+    _provider[:] = [] if provider is None else [provider]
+    return before
 
 
 def context() -> Context:
@@ -168,6 +175,6 @@ def context() -> Context:
     if found is None:
         raise RuntimeError(
             "context() found no running call: use it inside a handler, in the thread or task that "
-            "runs it"
+            "runs it; in tests, inside `with synapse.testing.running():`"
         )
     return found

@@ -34,13 +34,15 @@ class Host:
         """
         if self._start is None:
             raise RuntimeError(
-                f'host.call("{name}") found no host: this code does not run in a Synapse worker'
+                f'host.call("{name}") found no host: this code does not run in a Synapse worker; '
+                "in tests, call it inside `with synapse.testing.running(host={…}):`"
             )
         return self._start(name, args, kwargs)
 
-    def connect(self, start: Starter) -> None:
-        """Sets how calls are started, for the worker."""
-        self._start = start
+    def connect(self, start: Starter | None) -> Starter | None:
+        """Sets how calls are started, for the worker; returns how they were."""
+        before, self._start = self._start, start
+        return before
 
     def __getattr__(self, name: str) -> HostPath:
         if name.startswith("_"):

@@ -583,9 +583,14 @@ impl Engine {
 fn obituary(worker: &Worker, exit: &Exit, grace: Duration) -> Failure {
     let id = worker.id;
     let failure = match &worker.cause {
-        Some(Cause::Protocol(failure) | Cause::Start(failure) | Cause::Closed(failure)) => {
-            failure.clone()
+        // It was killed for that: how it ended says nothing, and would only mislead.
+        Some(Cause::Start(failure)) => {
+            return failure
+                .clone()
+                .with("worker", id.0)
+                .with("stderrTail", exit.stderr_tail.clone());
         }
+        Some(Cause::Protocol(failure) | Cause::Closed(failure)) => failure.clone(),
         Some(Cause::Hung) => {
             let message = format!(
                 "worker {id} was killed because a cancelled call had not yielded after {} ms",

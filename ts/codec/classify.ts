@@ -92,6 +92,7 @@ export function describe(value: unknown): string {
       if (value === null) return 'null';
       if (types.isDate(value)) return 'invalid Date';
       if (types.isSymbolObject(value)) return 'symbol';
+      if (types.isPromise(value)) return 'Promise, which has to be awaited first';
       const name: unknown = value.constructor?.name;
       return typeof name === 'string' && name !== '' && name !== 'Object'
         ? name

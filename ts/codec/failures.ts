@@ -13,7 +13,7 @@ export class EncodeFailure extends Error {
     message: string,
     readonly path: string,
     readonly code: 'ENCODE' | 'FRAME_TOO_LARGE' = 'ENCODE',
-    options?: ErrorOptions,
+    options?: { readonly cause?: unknown },
   ) {
     super(message, options);
   }
@@ -31,7 +31,7 @@ export class DecodeFailure extends Error {
   constructor(
     message: string,
     readonly offset: number,
-    options?: ErrorOptions,
+    options?: { readonly cause?: unknown },
   ) {
     super(`${message} at byte ${offset}`, options);
   }

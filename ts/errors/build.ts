@@ -3,6 +3,7 @@
 import type { SynapseError, SynapseErrorFields } from './base.js';
 import { EncodeError, ProtocolError } from './classes.js';
 import { isErrorCode } from './codes.js';
+import { missingModule } from './hints.js';
 import { hostError } from './host.js';
 import { MAKERS } from './makers.js';
 import { PythonError, type PythonFrame } from './python.js';
@@ -40,7 +41,7 @@ export function fromFailure(failure: NativeFailure, origin: Origin = {}): Synaps
   const reader = new Reader(details);
   const python = reader.record('pythonError');
   const cause = origin.cause ?? (python && asCause(python));
-  return make(code, message, reader, { ...origin, above, cause });
+  return make(code, message, reader, { ...origin, above, cause }, python && missingModule(python));
 }
 
 /** The error that a worker reported of a call. */
@@ -56,7 +57,15 @@ export function fromPython(failure: PythonErrorMap, origin: Origin = {}): Synaps
   // What the SDK's own exceptions carry as attributes are fields of the error's class.
   const { data, ...known } = failure;
   const fields = { ...new Reader({ data }).record('data'), ...known };
-  const reader = new Reader(fields).drop('code', 'type', 'mro', 'frames', 'notes', 'cause');
+  const reader = new Reader(fields).drop(
+    'code',
+    'type',
+    'mro',
+    'traceback',
+    'frames',
+    'notes',
+    'cause',
+  );
   return make(code, reader.text('message') ?? '', reader, { ...origin, above, cause });
 }
 
@@ -70,7 +79,13 @@ export function fromCodec(failure: CodecFailure, origin: Origin = {}): SynapseEr
     : new ProtocolError(message, { ...fields, code, offset });
 }
 
-function make(code: string, message: string, reader: Reader, origin: Origin): SynapseError {
+function make(
+  code: string,
+  message: string,
+  reader: Reader,
+  origin: Origin,
+  hint?: string,
+): SynapseError {
   const complete = <Own extends object>(own: Own): Own & SynapseErrorFields =>
     Object.assign(own, {
       above: origin.above,
@@ -82,7 +97,7 @@ function make(code: string, message: string, reader: Reader, origin: Origin): Sy
       callId: reader.number('callId') ?? origin.callId,
       stderrTail: reader.text('stderrTail'),
       mayHaveExecuted: reader.boolean('mayHaveExecuted'),
-      hint: reader.text('hint'),
+      hint: reader.text('hint') ?? hint,
       details: reader.rest(),
     });
   if (isErrorCode(code)) return MAKERS[code](message, reader, complete);
@@ -125,7 +140,8 @@ function leadingTo(failure: PythonErrorMap): PythonError | undefined {
   const reader = new Reader(failure);
   const cause = reader.record('cause');
   if (cause !== undefined) return asCause(cause);
-  return reader.text('traceback') ? asCause(failure) : undefined;
+  // The SDK's own refusals have no line of the user's to show: they would only say the same again.
+  return reader.list('frames', frame)?.length ? asCause(failure) : undefined;
 }
 
 function frame(reader: Reader): PythonFrame {

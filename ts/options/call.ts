@@ -1,6 +1,7 @@
 /** The options of one call. */
 
 import type { CacheOption } from './cache.js';
+import { isPlain } from './checks.js';
 import type { FallbackOption } from './fallback.js';
 import type { HedgeOption } from './hedge.js';
 import { type IdempotentOption, normalizeIdempotent } from './idempotent.js';
@@ -85,6 +86,19 @@ const DEFAULTS: NormalizedCallOptions = Object.freeze({
   policies: undefined,
   session: undefined,
 });
+
+/**
+ * Refuses unknown names, where there are more options than those of a call.
+ *
+ * @param also the names of the others
+ * @throws InvalidOptionError that names the option and the nearest
+ */
+export function checkCallNames(options: unknown, also: readonly string[]): void {
+  const names: readonly string[] = NAMES;
+  const isKnown = (name: string): boolean => names.includes(name) || also.includes(name);
+  if (isPlain(options) && Object.keys(options).every(isKnown)) return;
+  knownNames('', options, [...names, ...also]);
+}
 
 /**
  * Refuses what makes no sense for a stream: what its consumer has seen can be neither kept nor taken

@@ -1,5 +1,6 @@
 /** The options: public types, and what makes checked records of them. */
 
+export type { AdaptiveTimeoutPolicy } from './adaptiveTimeout.js';
 export type { BackoffOption } from './backoff.js';
 export type { BeforeReadyOption } from './beforeReady.js';
 export type { BreakerOption, BreakerPolicy } from './breaker.js';
@@ -7,6 +8,7 @@ export type { BulkheadOption, BulkheadPolicy } from './bulkhead.js';
 export type { CacheOption, CachePolicy } from './cache.js';
 export {
   type CallOptions,
+  checkCallNames,
   checkStreamOptions,
   type NormalizedCallOptions,
   normalizeCallOptions,
@@ -15,11 +17,12 @@ export {
 export { normalizeDirectory } from './directory.js';
 export type { FallbackContext, FallbackOption } from './fallback.js';
 export type { GroupHealthOption, GroupHealthPolicy } from './groupHealth.js';
+export type { HeartbeatPolicy } from './heartbeat.js';
 export type { HedgeOption, HedgePolicy } from './hedge.js';
 export { normalizeIdleTimeout } from './idleTimeout.js';
-export { InvalidOptionError, OptionRangeError } from './invalid.js';
+export { InvalidOptionError, OptionRangeError, show } from './invalid.js';
 export type { LimitsOption } from './limits.js';
-export { knownNames } from './names.js';
+export { knownNames, nearest } from './names.js';
 export type { NativeConfig } from './native.js';
 export type { OnProgressOption, SetupProgress } from './onProgress.js';
 export type { ProfileOption } from './profile.js';
