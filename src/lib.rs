@@ -6,7 +6,7 @@
 //!
 //! | layer | modules | job |
 //! |---|---|---|
-//! | 0 | [`error`], [`ids`], [`time`] | facts; import nothing of ours |
+//! | 0 | [`error`], [`ids`], [`tail`], [`time`] | facts; import nothing of ours |
 //! | 1 | [`protocol`] | pure functions over bytes: the wire of `docs/protocol.md` |
 //! | 1 | [`policy`] | pure decisions: (state, event, now) → verdict |
 //! | 1 | [`session`] | state that outlives a worker: sessions and globals, pure as well |
@@ -32,6 +32,7 @@ pub mod process;
 pub mod protocol;
 pub mod session;
 pub mod storage;
+pub mod tail;
 pub mod time;
 
 #[cfg(feature = "binding")]

@@ -195,14 +195,8 @@ const accepted: [SpawnOptions, Partial<NativeConfig>][] = [
       },
     },
   ],
-  [
-    { restart: { taint: 500 } },
-    tainted({ ms: 500, on: ['segfault', 'oom', 'abort'] }),
-  ],
-  [
-    { restart: { taint: { on: ['exit'] } } },
-    tainted({ ms: 60_000, on: ['exit'] }),
-  ],
+  [{ restart: { taint: 500 } }, tainted({ ms: 500, on: ['segfault', 'oom', 'abort'] })],
+  [{ restart: { taint: { on: ['exit'] } } }, tainted({ ms: 60_000, on: ['exit'] })],
   [{ workers: 'auto' }, { workers: fixed(Math.min(availableParallelism(), 1024)) }],
   [{ profile: 'strict' }, { callTimeoutMs: 60_000, queueTimeoutMs: 5000 }],
   [{ profile: 'production' }, { callTimeoutMs: 300_000, queueTimeoutMs: 10_000 }],

@@ -212,6 +212,22 @@ describe('a script that breaks the framing', () => {
     );
     expect(error).toMatchObject({ code: 'WORKER_EXITED', exitCode: 0 });
   });
+
+  test('half a frame, then silence: the call has its deadline, and the next goes to another', async () => {
+    const body =
+      'import os, time, msgpack\nif not os.path.exists("cut"):\n' +
+      '    open("cut", "w").close()\n    sys.stdout.buffer.write(b"\\x09\\0\\0\\0ab")\n' +
+      '    sys.stdout.buffer.flush()\n    time.sleep(300)\n' +
+      'whole = msgpack.packb("whole")\n' +
+      'sys.stdout.buffer.write(len(whole).to_bytes(4, "little") + whole)';
+    const folder = createFolder({ 'main.py': script(body) });
+    const synapse = createSynapse({ cwd: folder, graceMs: 50 });
+    await synapse.spawn(folder, 'main');
+    const cut = synapse.call('x', { timeout: 200 });
+    await expect(cut).rejects.toMatchObject({ code: 'TIMEOUT' });
+    expect(await synapse.call('y')).toBe('whole');
+    expect(synapse.stats()).toMatchObject({ restarts: 1, timeouts: 1 });
+  });
 });
 
 test('nothing of the user’s printing, at any level, gets into the frames', async () => {

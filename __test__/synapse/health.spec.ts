@@ -134,6 +134,23 @@ describe('a frozen worker', () => {
   });
 });
 
+test('a host that was blocked takes no worker for frozen, and no answer is lost', async () => {
+  const heartbeat = { interval: 30, misses: 2, action: 'restart' } as const;
+  const synapse = await spawnModule(MODULE, { workers: 2, heartbeat });
+  const missed: unknown[] = [];
+  synapse.on('heartbeat:missed', (event) => missed.push(event));
+  const before = pids(synapse);
+  const calls = [synapse.invoke('sleep', [0.2]), synapse.invoke('sleep', [0.2])];
+  const late = synapse.invoke('linger', [], { timeout: 300 });
+  const until = performance.now() + 1000;
+  while (performance.now() < until) Math.sqrt(until);
+  expect((await Promise.all(calls)).sort()).toEqual([...before].sort());
+  await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' });
+  expect(missed).toEqual([]);
+  expect(pids(synapse)).toEqual(before);
+  expect(synapse.stats()).toMatchObject({ restarts: 0 });
+});
+
 describe('a worker is recycled', () => {
   test('after so many calls, under load, without losing one', async () => {
     const synapse = await spawnModule(MODULE, { workers: 2, recycle: { calls: 10 } });

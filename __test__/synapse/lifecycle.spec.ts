@@ -65,6 +65,7 @@ describe('a worker that dies', () => {
         signal: null,
         handler: 'leave',
         mayHaveExecuted: true,
+        stderrTail: expect.stringContaining('last words'),
       },
     });
     // The second was never written to the worker that died: it ran on the next.
@@ -340,6 +341,36 @@ test('a full queue refuses the next call at once', async () => {
   });
   await Promise.all(calls);
   expect(await synapse.invoke('pid')).toEqual(expect.any(Number));
+});
+
+test('queue.timeout: a call that waited too long never runs, and no other is counted', async () => {
+  const folder = createFolder({
+    'main.py': `
+      import time
+      from synapse import handler
+
+      @handler
+      def note(name, seconds=0):
+          open("notes", "a").write(name)
+          time.sleep(seconds)
+          return name
+    `,
+  });
+  const synapse = createSynapse({ cwd: folder, queue: { timeout: 150 } });
+  await synapse.spawn(folder, 'main');
+  const note = (...args: unknown[]): Promise<unknown> => synapse.invoke('note', args);
+  // What is served in time is not bound by it, however long it runs.
+  const served = [note('a', 0.1), note('b', 0.4)];
+  const late = note('c');
+  await expect(late).rejects.toMatchObject({
+    code: 'TIMEOUT',
+    phase: 'queue',
+    mayHaveExecuted: false,
+  });
+  expect(await Promise.all(served)).toEqual(['a', 'b']);
+  expect(await note('d')).toBe('d');
+  expect(readFileSync(join(folder, 'notes'), 'utf8')).toBe('abd');
+  expect(synapse.stats()).toMatchObject({ queueTimeouts: 1, requestsHandled: 3, queued: 0 });
 });
 
 test('lower priority numbers run first', async () => {

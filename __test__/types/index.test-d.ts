@@ -5,6 +5,7 @@ import { expectAssignable, expectError, expectNotAssignable, expectType } from '
 import {
   ArrowIpc,
   type CallOptions,
+  disposeOnSignals,
   type ErrorCode,
   type HandlerContext,
   type HandlerRegistration,
@@ -23,6 +24,7 @@ import {
   SynapseHub,
   TimeoutError,
   type Unserializable,
+  withPool,
 } from '../../index.js';
 
 const synapse = new Synapse();
@@ -101,6 +103,13 @@ expectError(synapse.handle('market', { fetch: 7 }));
 // Options.
 expectAssignable<SpawnOptions>({ workers: 2, python: '3.12', restart: false });
 expectAssignable<SpawnOptions>({ workers: { min: 1, max: 4 } });
+expectAssignable<SpawnOptions>({ workers: 'auto', profile: 'strict', beforeReady: 'reject' });
+expectAssignable<SpawnOptions>({ restart: { taint: { ms: 500, on: ['oom'] } } });
+expectError<SpawnOptions>({ profile: 'fast' });
+expectType<Promise<number>>(
+  withPool({ directory: '.', entrypoint: 'main' }, (pool) => pool.invoke<number>('add', [1, 2])),
+);
+disposeOnSignals(hub, ['SIGTERM']).dispose();
 expectNotAssignable<SpawnOptions>({ workers: 'two' });
 expectAssignable<CallOptions>({ timeout: 100, signal: new AbortController().signal });
 expectNotAssignable<CallOptions>({ timeout: '100' });

@@ -332,7 +332,7 @@ impl Engine {
     }
 
     pub(super) fn log(
-        &self,
+        &mut self,
         worker: WorkerId,
         call: u32,
         body: &[u8],
@@ -343,6 +343,11 @@ impl Engine {
             text,
             about,
         } = message::read(Kind::Log, body, self.config.limits)?;
+        if stream == "stderr"
+            && let Some(worker) = self.workers.get_mut(&worker)
+        {
+            worker.last_words.push(text.as_bytes());
+        }
         let call_id = (call != 0).then_some(CallId(call));
         actions.events.push(Event::Log {
             worker,

@@ -165,7 +165,9 @@ impl Engine {
             return;
         };
         self.placement.remove(&mut worker);
-        let exit = worker.exit.take().unwrap_or_default();
+        let mut exit = worker.exit.take().unwrap_or_default();
+        worker.last_words.push(exit.stderr_tail.as_bytes());
+        exit.stderr_tail = worker.last_words.text();
         let failure = obituary(&worker, &exit, self.config.grace);
         let (reason, unplanned) = match &worker.cause {
             None | Some(Cause::Closed(_)) => ("exited", true),
@@ -407,8 +409,11 @@ impl Engine {
             "running"
         };
         let message = format!("the call passed its {limit} after {waited} ms while {doing}");
+        // One that waits may have come back from a worker that died with it.
+        let may_have_executed = worker.is_some() || call.deaths > 0;
         let mut failure = Failure::new(ErrorCode::Timeout, message)
             .with("phase", phase)
+            .with("mayHaveExecuted", may_have_executed)
             .with("callId", id.0);
         if let Some(name) = self.handlers.name(call.handler) {
             failure = failure.with("handler", name);

@@ -15,6 +15,7 @@ use crate::policy::recycle::Lease;
 use crate::policy::window::Window;
 use crate::protocol::journal::Journal;
 use crate::protocol::message::Mode;
+use crate::tail::Tail;
 use crate::time::Time;
 
 /// Where a worker is in its life.
@@ -153,6 +154,8 @@ pub(super) struct Worker {
     /// Bytes of the control channel that are no whole frame yet.
     pub(super) control: Vec<u8>,
     pub(super) cause: Option<Cause>,
+    /// What its Python wrote to stderr last; what others write there comes with its exit.
+    pub(super) last_words: Tail,
     /// Known once the process is reaped.
     pub(super) exit: Option<Exit>,
     /// The data channel is at its end.
@@ -202,6 +205,7 @@ impl Worker {
             outbox: Vec::new(),
             backlogged: false,
             control: Vec::new(),
+            last_words: Tail::default(),
             cause: None,
             exit: None,
             closed: false,

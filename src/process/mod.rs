@@ -54,7 +54,6 @@ mod spawn;
 mod supervisor;
 #[cfg(target_os = "linux")]
 mod sweep;
-mod tail;
 mod unix;
 
 pub use crate::process::child::Child;

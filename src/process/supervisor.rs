@@ -17,10 +17,10 @@ use crate::process::launch::StopPlan;
 use crate::process::life::Life;
 use crate::process::outbox::{Drain, Outbox};
 use crate::process::pipes::PipeShare;
-use crate::process::tail::Tail;
 use crate::process::{guard, registry};
 #[cfg(target_os = "linux")]
 use crate::process::{run, sweep};
+use crate::tail::Tail;
 
 /// Most bytes of one read.
 const READ: usize = 64 * 1024;

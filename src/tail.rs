@@ -1,16 +1,17 @@
-//! The end of a child's stderr, for the report of its death.
+//! Layer 0. The end of a child's stderr, for the report of its death.
 
 const MAX_BYTES: usize = 4096;
 const MAX_LINES: usize = 20;
 
-/// Keeps the last [`MAX_BYTES`] of a stream.
+/// Keeps the last 4 KiB of a stream.
 #[derive(Debug, Default)]
-pub(super) struct Tail {
+pub struct Tail {
     bytes: Vec<u8>,
 }
 
 impl Tail {
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Adds what was written.
+    pub fn push(&mut self, bytes: &[u8]) {
         let bytes = &bytes[bytes.len().saturating_sub(MAX_BYTES)..];
         self.bytes.extend_from_slice(bytes);
         // Trimmed at twice the size, so that a flood of small writes does not move it each time.
@@ -20,7 +21,7 @@ impl Tail {
     }
 
     /// The last lines. A line that the limit cuts is left out unless it is the only one.
-    pub(super) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let cut = self.bytes.len().saturating_sub(MAX_BYTES);
         let mut bytes = &self.bytes[cut..];
         if cut > 0 {
