@@ -11,7 +11,11 @@ export class InstanceLogs {
   #subject: Subject<string> | undefined;
 
   get observable(): Observable<string> {
-    this.#subject ??= new (createRequire(__filename)('rxjs') as typeof import('rxjs')).Subject();
+    if (this.#subject === undefined) {
+      // In two steps: the compiler drops the brackets of `new (load('rxjs')).Subject()`.
+      const rxjs = createRequire(__filename)('rxjs') as typeof import('rxjs');
+      this.#subject = new rxjs.Subject();
+    }
     return this.#subject.asObservable();
   }
 

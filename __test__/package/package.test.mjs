@@ -29,6 +29,36 @@ function filesOf(folder) {
     .sort();
 }
 
+/** Answers one call as it came, and rejects the next. Without msgpack: its bytes are written out. */
+const OLD_SCRIPT = `
+import sys
+
+print("ready", file=sys.stderr, flush=True)
+answers = iter([None, b"\\x81\\xa5error\\xa4no b"])
+while True:
+    head = sys.stdin.buffer.read(4)
+    if len(head) < 4:
+        break
+    body = sys.stdin.buffer.read(int.from_bytes(head, "little"))
+    body = next(answers) or body
+    sys.stdout.buffer.write(len(body).to_bytes(4, "little") + body)
+    sys.stdout.buffer.flush()
+`;
+
+const OLD_PROGRAM = `
+import { Synapse } from '@himalaya-quant/synapse';
+import { filter, firstValueFrom, map } from 'rxjs';
+
+const synapse = new Synapse();
+const logs = synapse.instanceLogs.pipe(map((text) => text.trim()), filter((text) => text !== ''));
+const first = firstValueFrom(logs);
+await synapse.spawn('./old_module', 'main');
+console.log(await first);
+console.log(JSON.stringify(await synapse.call({ a: 1 })));
+await synapse.call({ b: 1 }).catch((error) => console.log(error));
+await synapse.dispose();
+`;
+
 /** A worker file with what `synapse conformance` cannot do without. */
 function workerSource(first) {
   return `${first}
@@ -85,6 +115,15 @@ for (const [format, file] of [
   });
 }
 
+test('a program of version 1.4 runs with a script of version 1.4', () => {
+  project.write('old_module/requirements.txt', '');
+  project.write('old_module/main.py', OLD_SCRIPT);
+  project.write('old.mjs', OLD_PROGRAM);
+  const { code, output, stdout } = project.run('node', 'old.mjs');
+  assert.equal(code, 0, output);
+  assert.deepEqual(stdout.trim().split('\n'), ['🐍 Python: ready', '{"a":1}', 'no b']);
+});
+
 test('import and require give the same objects under the same names', () => {
   const { code, output, stdout } = project.run('node', 'both.cjs');
   assert.equal(code, 0, output);
@@ -130,7 +169,8 @@ test('the Python package is there whole, without tests', () => {
   const found = filesOf(installed('python', 'synapse'));
   assert.ok(found.includes('__init__.py'));
   assert.deepEqual(found, wanted);
-  assert.ok(!found.some((name) => /test/.test(name)));
+  // `testing.py` is for the tests of users.
+  assert.ok(!found.some((name) => /test/.test(name) && name !== 'testing.py'));
 });
 
 test('the main package holds no addon and the platform package little else', () => {
