@@ -42,7 +42,8 @@ export class Handlers {
     const list = available.length === 0 ? 'none' : available.join(', ');
     const message = `there is no handler "${name}"; available: ${list}`;
     const similar = nearest(name, available);
-    const hint = similar === undefined ? undefined : `did you mean "${similar}"?`;
+    let hint = similar === undefined ? undefined : `did you mean "${similar}"?`;
+    if (available.length === 0) hint = 'a script of version 1.4 has no names: use call(input)';
     throw new HandlerNotFoundError(message, { handler: name, available, hint });
   }
 

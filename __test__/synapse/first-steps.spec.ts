@@ -80,6 +80,11 @@ describe('a call that is wrong', () => {
     expect((await failure(synapse.invoke('predict', [1]))).hint).toBeUndefined();
   });
 
+  test('by name, of a script of version 1.4, gets the method that reaches it', async () => {
+    const old = await spawnModule('import sys\nwhile sys.stdin.buffer.read(4): pass\n');
+    expect((await failure(old.invoke('run', [1]))).hint).toContain('use call(input)');
+  });
+
   test('with a misspelt option of map or stream gets its name', async () => {
     const synapse = await spawnModule(MODULE);
     const misspelt = { concurency: 2 } as object;
