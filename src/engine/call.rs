@@ -2,6 +2,7 @@
 
 use crate::engine::sessions::SessionUse;
 use crate::ids::{CallId, CallbackId, WorkerId};
+use crate::session::Changes;
 use crate::time::Time;
 
 /// A call as it enters the engine.
@@ -84,6 +85,8 @@ pub(super) struct Call {
     pub(super) sequence_seen: u64,
     /// An item of it has come from the worker that has it.
     pub(super) got_further: bool,
+    /// What its worker says that it has changed in its session: kept if it succeeds.
+    pub(super) changes: Option<Box<Changes>>,
 }
 
 impl Call {

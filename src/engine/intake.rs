@@ -88,6 +88,7 @@ impl Engine {
                 },
             );
         }
+        self.enter_session(now, call.options.session);
         let mut record = Call {
             state: CallState::Queued,
             handler: call.handler,
@@ -103,6 +104,7 @@ impl Engine {
             credit: call.options.credit,
             sequence_seen: call.options.resume_from,
             got_further: false,
+            changes: None,
         };
         if let Some(worker) = worker {
             if call.options.repeatable() || call.frame.len() <= KEEP {
@@ -118,6 +120,13 @@ impl Engine {
         self.enqueue(now, call.id);
     }
 
+    /// A call leaves the engine.
+    pub(super) fn forget(&mut self, now: Time, id: CallId) -> Option<Call> {
+        let call = self.calls.remove(&id)?;
+        self.leave_session(now, call.options.session);
+        Some(call)
+    }
+
     /// Puts a call at its place in the queue, where its time begins.
     pub(super) fn enqueue(&mut self, now: Time, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else {
@@ -125,6 +134,7 @@ impl Engine {
         };
         call.state = CallState::Queued;
         call.queued = now;
+        call.changes = None;
         if let Some(limit) = self.config.queue_timeout {
             self.timers.set(
                 now + limit,
@@ -206,7 +216,7 @@ impl Engine {
             Mode::Stdio if functions => {
                 let message = "a script of version 1.4 cannot be given a function or a stream";
                 let failure = Failure::new(ErrorCode::Encode, message).with("worker", worker.id.0);
-                self.calls.remove(&id);
+                self.forget(now, id);
                 actions.events.push(Event::Failed { id, failure });
                 return;
             }
@@ -218,7 +228,7 @@ impl Engine {
             Mode::Synapse => {
                 let Some(number) = worker.numbering.of(call.handler) else {
                     let failure = missing_handler(&self.handlers, worker, call.handler);
-                    self.calls.remove(&id);
+                    self.forget(now, id);
                     actions.events.push(Event::Failed { id, failure });
                     return;
                 };
@@ -357,7 +367,7 @@ impl Engine {
             CallState::Abandoned(_) => {}
             CallState::Queued => {
                 let pin = call.options.worker;
-                self.calls.remove(&id);
+                self.forget(now, id);
                 let calls = &self.calls;
                 self.queue.forget(pin, |entry| is_queued(calls, entry));
                 if let Some(worker) = pin {

@@ -133,7 +133,7 @@ impl Engine {
             }
             Kind::Session => {
                 let body = bytes.get(payload).unwrap_or_default();
-                self.session_changed(now, worker, CallId(header.id), body, actions)?;
+                self.session_changed(worker, CallId(header.id), body)?;
                 return Ok(Step::Done { next, reply: false });
             }
             Kind::Callback | Kind::Credit | Kind::Cancel | Kind::Release => {
@@ -143,7 +143,7 @@ impl Engine {
             other => return Err(Malformed::Misplaced(other)),
         };
         let call = CallId(header.id);
-        let answered = self.answered(now, worker, call, kind == SettledKind::Error);
+        let answered = self.answered(now, worker, call, kind == SettledKind::Error, actions);
         if answered == Answered::Wanted {
             actions.settled.push(Settled {
                 call,
@@ -222,7 +222,7 @@ impl Engine {
             return Err(Malformed::Misplaced(Kind::Response));
         };
         let kind = SettledKind::Reply;
-        if self.answered(now, id, call, false) == Answered::Wanted {
+        if self.answered(now, id, call, false, actions) == Answered::Wanted {
             actions.settled.push(Settled {
                 call,
                 kind,
@@ -263,16 +263,24 @@ impl Engine {
     }
 
     /// Books an answer: the call leaves the engine and its slot is free.
-    fn answered(&mut self, now: Time, worker: WorkerId, id: CallId, failed: bool) -> Answered {
+    fn answered(
+        &mut self,
+        now: Time,
+        worker: WorkerId,
+        id: CallId,
+        failed: bool,
+        actions: &mut Actions,
+    ) -> Answered {
         let ours = self.calls.get(&id).is_some_and(|call| {
             matches!(call.state, CallState::Sent(at) | CallState::Abandoned(at) if at == worker)
         });
         if !ours {
             return Answered::Stray;
         }
-        let Some(call) = self.calls.remove(&id) else {
+        let Some(mut call) = self.calls.remove(&id) else {
             return Answered::Stray;
         };
+        let refused = self.end_in_session(now, worker, &mut call, failed);
         let Some(worker) = self.workers.get_mut(&worker) else {
             return Answered::Stray;
         };
@@ -304,6 +312,10 @@ impl Engine {
             self.suspects.absolve(call.fingerprint);
         }
         if matches!(call.state, CallState::Abandoned(_)) {
+            return Answered::Unwanted;
+        }
+        if let Some(failure) = refused {
+            actions.events.push(Event::Failed { id, failure });
             return Answered::Unwanted;
         }
         Answered::Wanted

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::engine::action::{Actions, Event};
-use crate::engine::call::{CallState, Submission};
+use crate::engine::call::{Call, CallState, Submission};
 use crate::engine::timers::Timer;
 use crate::engine::worker::{Worker, WorkerState};
 use crate::error::{ErrorCode, Failure};
@@ -170,12 +170,15 @@ impl Engine {
         }
     }
 
-    /// The worker with the fewest calls, also one that can take none now.
+    /// The worker with the fewest calls; one that can take none now if there is no other.
     fn least_engaged(&self) -> Option<WorkerId> {
         self.workers
             .values()
             .filter(|worker| lives(worker))
-            .min_by_key(|worker| (worker.state != WorkerState::Ready, worker.in_flight))
+            .min_by_key(|worker| {
+                let waits = worker.state != WorkerState::Ready;
+                (worker.capacity().is_none(), waits, worker.in_flight)
+            })
             .map(|worker| worker.id)
     }
 
@@ -194,40 +197,64 @@ impl Engine {
         extras::with_session(frame, &id, open.data())
     }
 
-    /// What a call has changed in its session, told before its answer. If it would be too much the
-    /// call fails, and nothing changes.
+    /// What a call has changed in its session, as its worker tells before it answers. It is held
+    /// until then, for the call may still fail. Of several such frames the last one counts.
     pub(super) fn session_changed(
+        &mut self,
+        worker: WorkerId,
+        call: CallId,
+        payload: &[u8],
+    ) -> Result<(), Malformed> {
+        let changes: Changes = message::read(Kind::Session, payload, self.config.limits)?;
+        if let Some(call) = self.calls.get_mut(&call)
+            && call.state == CallState::Sent(worker)
+            && call.options.session.is_some()
+        {
+            call.changes = Some(Box::new(changes));
+        }
+        Ok(())
+    }
+
+    /// A call was answered: if it has succeeded what it has changed is kept. If that would be too
+    /// much nothing changes, and the call fails with what is returned.
+    pub(super) fn end_in_session(
         &mut self,
         now: Time,
         worker: WorkerId,
-        call_id: CallId,
-        payload: &[u8],
-        actions: &mut Actions,
-    ) -> Result<(), Malformed> {
-        let changes: Changes = message::read(Kind::Session, payload, self.config.limits)?;
-        let Some(call) = self.calls.get_mut(&call_id) else {
-            return Ok(());
+        call: &mut Call,
+        failed: bool,
+    ) -> Option<Failure> {
+        let session = call.options.session?;
+        let wanted = call.state == CallState::Sent(worker) && !failed;
+        let changes = call.changes.take().filter(|_| wanted);
+        let id = self.sessions.id(session.number).map(str::to_owned);
+        let kept = match (changes, &id) {
+            (Some(changes), Some(id)) => self.sessions.apply(now, id, *changes),
+            // It was ended meanwhile: there is nothing that could be changed.
+            _ => Ok(()),
         };
-        let number = call.options.session.map(|session| session.number);
-        let session = number.and_then(|number| self.sessions.id(number));
-        let (CallState::Sent(holder), Some(id)) = (call.state, session.map(str::to_owned)) else {
-            return Ok(());
-        };
-        if holder != worker {
-            return Ok(());
-        }
-        if let Err(refusal) = self.sessions.apply(now, &id, changes) {
-            let failure = quota(&refusal)
+        self.leave_session(now, Some(session));
+        let refusal = kept.err()?;
+        Some(
+            quota(&refusal)
                 .with("session", id)
                 .with("worker", worker.0)
-                .with("mayHaveExecuted", true);
-            call.state = CallState::Abandoned(worker);
-            actions.events.push(Event::Failed {
-                id: call_id,
-                failure,
-            });
+                .with("mayHaveExecuted", true),
+        )
+    }
+
+    /// A call of a session is in the engine: until it leaves its session lives.
+    pub(super) fn enter_session(&mut self, now: Time, session: Option<SessionUse>) {
+        if let Some(SessionUse { number, .. }) = session {
+            self.sessions.enter(now, number);
         }
-        Ok(())
+    }
+
+    /// And is there no more.
+    pub(super) fn leave_session(&mut self, now: Time, session: Option<SessionUse>) {
+        if let Some(SessionUse { number, .. }) = session {
+            self.sessions.leave(now, number);
+        }
     }
 
     /// Has what is over looked for from now on, as long as there is anything.

@@ -110,7 +110,7 @@ impl Engine {
             format!("worker {id} closed its data channel without exiting"),
         );
         if worker.killed || worker.state == WorkerState::Stopping {
-            self.settle_all_of(id, &failure, actions);
+            self.settle_all_of(now, id, &failure, actions);
         } else {
             self.kill(now, id, Cause::Closed(failure), actions);
         }
@@ -148,7 +148,7 @@ impl Engine {
         // It may have exited before what it had written was read.
         let exited = worker.exit.is_some();
         if let Some(failure) = failure {
-            self.settle_all_of(id, &failure, actions);
+            self.settle_all_of(now, id, &failure, actions);
         }
         if exited {
             self.bury(now, id, actions);
@@ -186,7 +186,7 @@ impl Engine {
             self.blame(now, &worker, &exit.journal);
         }
         self.settle_sent(now, &worker, &exit.journal, &failure, actions);
-        self.settle_pinned(&worker, &failure, actions);
+        self.settle_pinned(now, &worker, &failure, actions);
         actions.events.push(Event::WorkerExit {
             worker: id,
             code: exit.code,
@@ -225,7 +225,7 @@ impl Engine {
     }
 
     fn spawn_has_failed(&mut self, now: Time, failure: Failure, actions: &mut Actions) {
-        self.settle_queued(&failure, actions);
+        self.settle_queued(now, &failure, actions);
         actions.events.push(Event::SpawnFailed { failure });
         self.stop(now, actions);
     }
@@ -243,7 +243,7 @@ impl Engine {
             self.pool.max = self.pool.members.max(self.pool.max.saturating_sub(1));
             self.pool.min = self.pool.min.min(self.pool.max);
             if self.pool.ready + self.pool.starting == 0 {
-                self.fail_fast(failure, actions);
+                self.fail_fast(now, failure, actions);
             }
             return;
         };
@@ -256,7 +256,7 @@ impl Engine {
             Verdict::Unhealthy(delay) => {
                 // As long as one worker serves the pool does, only smaller.
                 if self.pool.ready == 0 {
-                    self.fail_fast(failure, actions);
+                    self.fail_fast(now, failure, actions);
                 }
                 delay
             }
@@ -272,8 +272,8 @@ impl Engine {
     }
 
     /// Nobody can run a call: those that wait are told why, and so are later ones.
-    fn fail_fast(&mut self, failure: Failure, actions: &mut Actions) {
-        self.settle_queued(&failure, actions);
+    fn fail_fast(&mut self, now: Time, failure: Failure, actions: &mut Actions) {
+        self.settle_queued(now, &failure, actions);
         if !matches!(self.phase, Phase::Unhealthy(_)) {
             actions.events.push(Event::Unhealthy {
                 failure: failure.clone(),
@@ -296,13 +296,13 @@ impl Engine {
         self.restarts_due.clear();
         self.pool.unlaunched = 0;
         let failure = Failure::new(ErrorCode::Disposed, "the instance was disposed of");
-        self.settle_queued(&failure, actions);
+        self.settle_queued(now, &failure, actions);
         let ids: Vec<WorkerId> = self.workers.keys().copied().collect();
         if ids.is_empty() {
             actions.events.push(Event::Stopped);
         }
         for id in ids {
-            self.settle_all_of(id, &failure, actions);
+            self.settle_all_of(now, id, &failure, actions);
             let Some(worker) = self.workers.get_mut(&id) else {
                 continue;
             };
@@ -367,6 +367,7 @@ impl Engine {
     fn next_timer(&mut self) -> Option<Time> {
         let (calls, workers) = (&self.calls, &self.workers);
         let restarts = !self.restarts_due.is_empty();
+        let sweeps = self.phase != Phase::Stopping;
         let (grows, batches) = (self.pool.grow_set, self.pool.unlaunched > 0);
         self.timers.next(|timer| match timer {
             Timer::Deadline { call, sequence }
@@ -378,7 +379,7 @@ impl Engine {
                 .get(worker)
                 .is_some_and(|worker| worker.state == WorkerState::Starting),
             Timer::Drained { worker } => workers.contains_key(worker),
-            Timer::Sweep => true,
+            Timer::Sweep => sweeps,
             Timer::Restart => restarts,
             Timer::Grow => grows,
             Timer::Batch => batches,
@@ -498,11 +499,11 @@ impl Engine {
                         failure.message += "; this call had begun, and is not idempotent, so it \
                                             is not sent again";
                     }
-                    self.calls.remove(id);
+                    self.forget(now, *id);
                     actions.events.push(Event::Failed { id: *id, failure });
                 }
                 CallState::Abandoned(at) if at == worker.id => {
-                    self.calls.remove(id);
+                    self.forget(now, *id);
                 }
                 _ => {}
             }
@@ -526,7 +527,13 @@ impl Engine {
 
     /// Settles the calls of a worker that lives but is given up. Their slots are not freed: the
     /// worker goes.
-    fn settle_all_of(&mut self, id: WorkerId, failure: &Failure, actions: &mut Actions) {
+    fn settle_all_of(
+        &mut self,
+        now: Time,
+        id: WorkerId,
+        failure: &Failure,
+        actions: &mut Actions,
+    ) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
@@ -539,12 +546,12 @@ impl Engine {
                 actions.events.push(Event::Failed { id: call, failure });
             }
             if matches!(state, Some(CallState::Sent(w) | CallState::Abandoned(w)) if w == id) {
-                self.calls.remove(&call);
+                self.forget(now, call);
             }
         }
     }
 
-    fn settle_queued(&mut self, failure: &Failure, actions: &mut Actions) {
+    fn settle_queued(&mut self, now: Time, failure: &Failure, actions: &mut Actions) {
         let mut queued: Vec<(u64, CallId)> = self
             .calls
             .iter()
@@ -554,17 +561,23 @@ impl Engine {
         queued.sort_unstable();
         for (_, id) in queued {
             let failure = self.of_call(failure, id);
-            self.calls.remove(&id);
+            self.forget(now, id);
             actions.events.push(Event::Failed { id, failure });
         }
         self.queue = crate::engine::queue::Queue::default();
     }
 
-    fn settle_pinned(&mut self, worker: &Worker, failure: &Failure, actions: &mut Actions) {
+    fn settle_pinned(
+        &mut self,
+        now: Time,
+        worker: &Worker,
+        failure: &Failure,
+        actions: &mut Actions,
+    ) {
         let calls = &self.calls;
         for (_, id) in self.queue.unpin(worker.id, |entry| is_queued(calls, entry)) {
             let failure = self.of_call(failure, id);
-            self.calls.remove(&id);
+            self.forget(now, id);
             actions.events.push(Event::Failed { id, failure });
         }
     }

@@ -77,6 +77,8 @@ pub struct Session {
     ttl: Option<Duration>,
     created: Time,
     accessed: Time,
+    /// Calls in it that have not ended. Until they have its time does not run.
+    calls: u32,
     /// The worker that ran its last call.
     pub worker: Option<WorkerId>,
 }
@@ -93,7 +95,7 @@ impl Session {
     }
 
     fn is_over(&self, now: Time) -> bool {
-        self.ttl.is_some_and(|ttl| self.accessed + ttl <= now)
+        self.calls == 0 && self.ttl.is_some_and(|ttl| self.accessed + ttl <= now)
     }
 
     fn record(&self, now: Time) -> Record {
@@ -220,6 +222,7 @@ impl Sessions {
             ttl: ttl.over(self.limits.ttl),
             created: now,
             accessed: now,
+            calls: 0,
             worker: None,
         };
         self.insert(id, session);
@@ -234,6 +237,29 @@ impl Sessions {
         let session = self.live.get_mut(id)?;
         session.accessed = now;
         Some(session)
+    }
+
+    /// A call in a session begins. As long as there is one the session does not expire.
+    pub fn enter(&mut self, now: Time, number: Number) {
+        let Some(id) = self.ids.get(&number).cloned() else {
+            return;
+        };
+        self.expire(now, &id);
+        if let Some(session) = self.live.get_mut(&id) {
+            session.calls += 1;
+        }
+    }
+
+    /// It is over, which touches the session.
+    pub fn leave(&mut self, now: Time, number: Number) {
+        let Some(id) = self.ids.get(&number).cloned() else {
+            return;
+        };
+        if let Some(session) = self.live.get_mut(&id) {
+            session.calls -= 1;
+            session.accessed = now;
+        }
+        self.note(&id);
     }
 
     /// The id of a session; `None` once it has ended.
@@ -365,6 +391,7 @@ impl Sessions {
             ttl: record.ttl.map(|ttl| ttl.saturating_sub(before_epoch)),
             created: ago(record.age),
             accessed: ago(record.idle),
+            calls: 0,
             worker: None,
         };
         self.insert(id, session);
