@@ -119,7 +119,8 @@ impl Engine {
         actions: &mut Actions,
     ) {
         let Nested { worker, callback } = nested;
-        let elsewhere = call.options.worker.is_some_and(|wanted| wanted != worker);
+        let elsewhere = call.options.worker.is_some_and(|wanted| wanted != worker)
+            || !self.may_run_nested(call.options.session, worker);
         let waits = self.workers.get(&worker).is_some_and(|worker| {
             worker.state == WorkerState::Ready
                 && worker.mode == Mode::Synapse

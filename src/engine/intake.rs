@@ -152,23 +152,26 @@ impl Engine {
         self.grow_soon(now);
     }
 
+    /// Why no call at all can be taken, if none can.
+    pub(super) fn takes_none(&self) -> Option<Failure> {
+        match &self.phase {
+            Phase::Idle => Some(Failure::new(
+                ErrorCode::NotSpawned,
+                "Cannot send inputs to instance before spawning it.",
+            )),
+            Phase::Stopping => Some(Failure::new(
+                ErrorCode::Disposed,
+                "the instance is being disposed of",
+            )),
+            Phase::Unhealthy(failure) => Some(failure.clone()),
+            Phase::Starting | Phase::Running => None,
+        }
+    }
+
     /// Why a call cannot be taken, if it cannot; `waits` says that no worker can take it now.
     fn refusal(&self, call: &Submission<'_>, waits: bool) -> Option<Failure> {
-        match &self.phase {
-            Phase::Idle => {
-                return Some(Failure::new(
-                    ErrorCode::NotSpawned,
-                    "Cannot send inputs to instance before spawning it.",
-                ));
-            }
-            Phase::Stopping => {
-                return Some(Failure::new(
-                    ErrorCode::Disposed,
-                    "the instance is being disposed of",
-                ));
-            }
-            Phase::Unhealthy(failure) => return Some(failure.clone()),
-            Phase::Starting | Phase::Running => {}
+        if let Some(failure) = self.takes_none() {
+            return Some(failure);
         }
         if let Some(id) = call.options.worker {
             let gone = self.workers.get(&id).is_none_or(|worker| {
@@ -221,6 +224,9 @@ impl Engine {
                 return;
             }
             Mode::Stdio => {
+                if let Some(session) = call.options.session {
+                    Self::run_in_session(&mut self.sessions, now, session, worker.id);
+                }
                 let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
                 worker.outbox.extend_from_slice(&length.to_le_bytes());
                 worker.outbox.extend_from_slice(payload);

@@ -8,6 +8,7 @@ use crate::engine::policies::PolicyStats;
 use crate::engine::stats::Durations;
 use crate::engine::worker::Worker;
 use crate::ids::WorkerId;
+use crate::session::SessionHoldings;
 use crate::time::Time;
 
 /// A worker as `workers()` lists it.
@@ -114,6 +115,8 @@ pub struct Holdings {
     pub restarts: usize,
     /// Operations that are not over.
     pub operations: usize,
+    /// Sessions and the calls in them.
+    pub sessions: SessionHoldings,
     /// Each worker that is not gone.
     pub workers: Vec<Load>,
 }
@@ -155,6 +158,7 @@ impl Engine {
             timers: self.timers.len(),
             restarts: self.restarts_due.len(),
             operations: self.operations.len(),
+            sessions: self.sessions.holdings(),
             workers: self.workers.values().map(load).collect(),
         }
     }

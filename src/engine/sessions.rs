@@ -11,7 +11,7 @@ use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
 use crate::protocol::header::Kind;
 use crate::protocol::{Malformed, extras, message};
-use crate::session::{Changes, Globals, Number, Opened, Refusal, Sessions, TimeToLive};
+use crate::session::{Changes, Globals, Number, Opened, Refusal, Session, Sessions, TimeToLive};
 use crate::time::Time;
 
 /// How often sessions whose time is over are looked for. They are gone at read before that.
@@ -118,6 +118,9 @@ impl Engine {
         SessionUse { number, affinity }: SessionUse,
         actions: &mut Actions,
     ) -> Result<Option<WorkerId>, Failure> {
+        if let Some(failure) = self.takes_none() {
+            return Err(failure);
+        }
         let Some(id) = self.sessions.id(number).map(str::to_owned) else {
             return Ok(self.placement.pick());
         };
@@ -157,6 +160,16 @@ impl Engine {
         Ok(takes.then_some(worker))
     }
 
+    /// Whether a call that a worker waits for may run there though it belongs to a session: not if
+    /// that clings to another worker.
+    pub(super) fn may_run_nested(&self, session: Option<SessionUse>, worker: WorkerId) -> bool {
+        let Some(SessionUse { number, affinity }) = session else {
+            return true;
+        };
+        let bound = self.sessions.bound(number);
+        affinity == Affinity::Hint || bound.is_none_or(|bound| bound == worker)
+    }
+
     /// Whether a worker would begin a call at once.
     fn is_free(&self, worker: WorkerId) -> bool {
         self.workers.get(&worker).is_some_and(|worker| {
@@ -191,10 +204,21 @@ impl Engine {
         worker: WorkerId,
         frame: &[u8],
     ) -> Option<Vec<u8>> {
+        let (id, open) = Self::run_in_session(sessions, now, session, worker)?;
+        extras::with_session(frame, &id, open.data())
+    }
+
+    /// The session of a call that goes to `worker` now. `None` if it has ended since.
+    pub(super) fn run_in_session(
+        sessions: &mut Sessions,
+        now: Time,
+        session: SessionUse,
+        worker: WorkerId,
+    ) -> Option<(String, &Session)> {
         let id = sessions.id(session.number)?.to_owned();
         let open = sessions.touch(now, &id)?;
         open.worker = Some(worker);
-        extras::with_session(frame, &id, open.data())
+        Some((id, open))
     }
 
     /// What a call has changed in its session, as its worker tells before it answers. It is held

@@ -145,6 +145,17 @@ pub struct SessionStats {
     pub bytes: usize,
 }
 
+/// What is kept in memory, for tests that look for leaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SessionHoldings {
+    /// Sessions, those that are over and not yet found included.
+    pub sessions: usize,
+    /// Numbers of sessions by which calls know them.
+    pub numbers: usize,
+    /// Calls in them that have not ended.
+    pub calls: u32,
+}
+
 /// Whether a session was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
@@ -267,6 +278,11 @@ impl Sessions {
         self.ids.get(&number).map(String::as_str)
     }
 
+    /// The worker that ran the last call of a session, if both are there.
+    pub fn bound(&self, number: Number) -> Option<WorkerId> {
+        self.live.get(self.ids.get(&number)?)?.worker
+    }
+
     /// The session, not touched; `None` if it is not there or its time is over.
     pub fn peek(&self, now: Time, id: &str) -> Option<&Session> {
         self.live.get(id).filter(|session| !session.is_over(now))
@@ -363,6 +379,15 @@ impl Sessions {
             current: self.live.len(),
             bytes: self.bytes,
             ..self.stats
+        }
+    }
+
+    /// What is kept in memory.
+    pub fn holdings(&self) -> SessionHoldings {
+        SessionHoldings {
+            sessions: self.live.len(),
+            numbers: self.ids.len(),
+            calls: self.live.values().map(|session| session.calls).sum(),
         }
     }
 

@@ -130,6 +130,15 @@ fn worlds_are_bad_enough() {
         "drained",
         "done",
         "not done",
+        // What sessions meet.
+        "session changed",
+        "session unchanged",
+        "session expired",
+        "session lost",
+        "many sessions",
+        "SESSION_WORKER_UNAVAILABLE",
+        "SESSION_QUOTA_EXCEEDED",
+        "WORKER_BUSY",
     ];
     let missing: Vec<&str> = wanted
         .into_iter()

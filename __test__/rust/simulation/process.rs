@@ -4,12 +4,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use rmp::decode::{
+    read_array_len, read_bin_len, read_f64, read_int, read_map_len, read_str_len,
+};
+use rmp::encode::{write_array_len, write_bin, write_map_len, write_str};
 use synapse::ids::CallId;
 use synapse::protocol::header::{EXTRAS, Header, Kind, LEN, STREAM};
 use synapse::protocol::journal::{Journal, SLOTS};
 use synapse::protocol::message::Mode;
 use synapse::protocol::stdio;
 use synapse::time::Time;
+
+use crate::simulation::ledger::sessions::Change;
 
 /// The handlers that there are.
 pub(crate) const HANDLERS: [&str; 3] = ["add", "main", "rare"];
@@ -67,6 +73,10 @@ pub(crate) struct Process {
     pub(crate) credit: BTreeMap<CallId, u32>,
     /// Streams that wait for credit.
     pub(crate) starved: BTreeSet<CallId>,
+    /// Calls in sessions that it has, with what their sessions hold.
+    pub(crate) sessions: BTreeMap<CallId, State>,
+    /// Those of them of which it has told what they have changed.
+    pub(crate) announced: BTreeSet<CallId>,
     /// Answers that it has written.
     pub(crate) replies: u64,
     /// Bytes to the host that have not arrived.
@@ -102,6 +112,8 @@ impl Process {
             slots: BTreeMap::new(),
             credit: BTreeMap::new(),
             starved: BTreeSet::new(),
+            sessions: BTreeMap::new(),
+            announced: BTreeSet::new(),
             replies: 0,
             pipe: VecDeque::new(),
             closing: false,
@@ -117,6 +129,9 @@ impl Process {
             self.waiting.push_back(request.call);
             self.taken += 1;
             self.numbers.insert(request.call, self.taken);
+            if let Some(session) = request.session {
+                self.sessions.insert(request.call, session);
+            }
             if request.stream {
                 self.credit.insert(request.call, request.credit);
             }
@@ -158,6 +173,19 @@ impl Process {
         self.running.retain(|running| *running != call);
         self.waiting.retain(|waiting| *waiting != call);
         before > self.running.len() + self.waiting.len()
+    }
+
+    /// Tells what a call has changed in its session.
+    pub(crate) fn tell_session(&mut self, call: CallId, payload: &[u8]) {
+        let header = Header {
+            payload: u32::try_from(payload.len()).unwrap(),
+            kind: Kind::Session,
+            flags: 0,
+            handler: 0,
+            id: call.0,
+        };
+        self.pipe.extend(header.to_bytes());
+        self.pipe.extend(payload);
     }
 
     /// Writes an answer, or a part of one; its payload names the call.
@@ -202,7 +230,7 @@ pub(crate) fn call_of(payload: &[u8]) -> CallId {
 }
 
 /// A request as a worker sees it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) call: CallId,
     /// The worker's own number of the handler; none in the framing of 1.4.
@@ -212,7 +240,13 @@ pub(crate) struct Request {
     pub(crate) credit: u32,
     /// Sequence number of the last item that the caller has; 0 where the request names none.
     pub(crate) resume_from: u64,
+    /// Its session and what that holds.
+    pub(crate) session: Option<State>,
 }
+
+/// The id of a session and what it holds.
+pub(crate) type State = (String, BTreeMap<String, Vec<u8>>);
+
 
 /// What the host has written: whole requests, and further credit for streams.
 #[derive(Debug, Default)]
@@ -237,6 +271,7 @@ pub(crate) fn written(mode: Mode, bytes: &[u8]) -> Written {
                 stream,
                 credit,
                 resume_from,
+                session: None,
             });
             continue;
         }
@@ -255,7 +290,7 @@ pub(crate) fn written(mode: Mode, bytes: &[u8]) -> Written {
             continue;
         }
         assert_eq!(whole[4], Kind::Request as u8, "host wrote {whole:?}");
-        let (resume_from, payload) = resumed(whole);
+        let (extras, payload) = extras(whole);
         assert_eq!(call, call_of(payload), "header and payload disagree");
         let handler = Some(u16::from_le_bytes(*whole[6..].first_chunk().unwrap()));
         found.requests.push(Request {
@@ -263,31 +298,137 @@ pub(crate) fn written(mode: Mode, bytes: &[u8]) -> Written {
             handler,
             stream: whole[5] & STREAM != 0,
             credit: 0,
-            resume_from,
+            resume_from: extras.resume_from,
+            session: extras.session,
         });
     }
     found
 }
 
-/// Where a request goes on, and what follows its extras, which hold no more than the time that
-/// remains and that here.
-fn resumed(whole: &[u8]) -> (u64, &[u8]) {
-    let payload = &whole[LEN..];
+/// What precedes the arguments of a request.
+#[derive(Debug, Default)]
+struct Extras {
+    resume_from: u64,
+    session: Option<State>,
+}
+
+/// The extras of a request, and what follows them.
+fn extras(whole: &[u8]) -> (Extras, &[u8]) {
+    let mut rest = &whole[LEN..];
+    let mut found = Extras::default();
     if whole[5] & EXTRAS == 0 {
-        return (0, payload);
+        return (found, rest);
     }
-    let (count, mut rest) = payload.split_first().unwrap();
-    let mut resume_from = 0;
-    for _ in 0x80..*count {
-        let remaining = rest.strip_prefix(b"\xa9remaining\xcb");
-        let number = remaining.or_else(|| rest.strip_prefix(b"\xabresume_from\xcf"));
-        let (number, after) = number.unwrap().split_first_chunk().unwrap();
-        if remaining.is_none() {
-            resume_from = u64::from_be_bytes(*number);
+    for _ in 0..read_map_len(&mut rest).unwrap() {
+        match text(&mut rest).unwrap().as_str() {
+            "remaining" => assert!(read_f64(&mut rest).unwrap() >= 0.0),
+            "resume_from" => found.resume_from = read_int(&mut rest).unwrap(),
+            "session" => {
+                assert_eq!(read_map_len(&mut rest).unwrap(), 2);
+                assert_eq!(text(&mut rest).unwrap(), "id");
+                let id = text(&mut rest).unwrap();
+                assert_eq!(text(&mut rest).unwrap(), "data");
+                found.session = Some((id, values(&mut rest).unwrap()));
+            }
+            other => panic!("extras hold {other}"),
         }
-        rest = after;
     }
-    (resume_from, rest)
+    (found, rest)
+}
+
+fn text(rest: &mut &[u8]) -> Option<String> {
+    let length = read_str_len(rest).ok()? as usize;
+    let (text, after) = rest.split_at_checked(length)?;
+    *rest = after;
+    String::from_utf8(text.to_vec()).ok()
+}
+
+fn values(rest: &mut &[u8]) -> Option<BTreeMap<String, Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    for _ in 0..read_map_len(rest).ok()? {
+        let key = text(rest)?;
+        let length = read_bin_len(rest).ok()? as usize;
+        let (value, after) = rest.split_at_checked(length)?;
+        *rest = after;
+        found.insert(key, value.to_vec());
+    }
+    Some(found)
+}
+
+/// The payload of a session frame.
+pub(crate) fn change_payload(change: &Change) -> Vec<u8> {
+    let mut bytes = b"\x82\xa3set".to_vec();
+    write_map_len(&mut bytes, u32::try_from(change.set.len()).unwrap()).unwrap();
+    for (key, value) in &change.set {
+        write_str(&mut bytes, key).unwrap();
+        write_bin(&mut bytes, value).unwrap();
+    }
+    bytes.extend(b"\xa6delete");
+    write_array_len(&mut bytes, u32::try_from(change.delete.len()).unwrap()).unwrap();
+    for key in &change.delete {
+        write_str(&mut bytes, key).unwrap();
+    }
+    bytes
+}
+
+/// What a session frame says; `None` if it is not as the specification wants it.
+fn change(mut payload: &[u8]) -> Option<Change> {
+    let mut found = Change::default();
+    for _ in 0..read_map_len(&mut payload).ok()? {
+        match text(&mut payload)?.as_str() {
+            "set" => found.set = values(&mut payload)?,
+            "delete" => {
+                for _ in 0..read_array_len(&mut payload).ok()? {
+                    found.delete.push(text(&mut payload)?);
+                }
+            }
+            _ => return None,
+        }
+    }
+    Some(found)
+}
+
+/// What a worker says of calls, as far as sessions go.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// What a call has changed.
+    Session(CallId, Change),
+    /// A call is over, and whether it has succeeded.
+    Answer(CallId, bool),
+}
+
+/// What whole frames at the start of `bytes` say, up to one that breaks a rule.
+pub(crate) fn heard(mode: Mode, bytes: &[u8], oldest: &[CallId]) -> Vec<Heard> {
+    let mut rest = bytes;
+    let mut found = Vec::new();
+    if mode == Mode::Stdio {
+        let replies = answers(mode, bytes).len();
+        return oldest
+            .iter()
+            .take(replies)
+            .map(|call| Heard::Answer(*call, true))
+            .collect();
+    }
+    while let Some(prefix) = rest.first_chunk() {
+        let length = u32::from_le_bytes(*prefix) as usize;
+        let Some((whole, after)) = rest.split_at_checked(length.saturating_add(4)) else {
+            break;
+        };
+        rest = after;
+        let call = CallId(u32::from_le_bytes(*whole[8..].first_chunk().unwrap()));
+        match whole[4] {
+            kind if kind == Kind::Session as u8 => match change(&whole[LEN..]) {
+                Some(change) => found.push(Heard::Session(call, change)),
+                None => break,
+            },
+            kind if kind == Kind::Response as u8 || kind == Kind::End as u8 => {
+                found.push(Heard::Answer(call, true));
+            }
+            kind if kind == Kind::Error as u8 => found.push(Heard::Answer(call, false)),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The calls that whole answers at the start of `bytes` are for: `None` for a reply of 1.4, which

@@ -58,11 +58,18 @@ pub(crate) struct Scenario {
     pub(crate) jumps: bool,
     /// Whether the callers dispose of the engine while calls run.
     pub(crate) hasty: bool,
+    /// Ids of sessions from which callers choose; 0: none uses sessions.
+    pub(crate) sessions: u64,
 }
 
 impl Scenario {
     #[expect(clippy::too_many_lines, reason = "one entry a knob, and nothing else")]
     pub(crate) fn new(random: &mut Random) -> Self {
+        let sessions = if random.chance(45) {
+            random.within(1..=5)
+        } else {
+            0
+        };
         let mode = if random.chance(25) {
             Mode::Stdio
         } else {
@@ -137,6 +144,12 @@ impl Scenario {
             },
             start_timeout: some(random, 80, 20_000..=400_000),
             grace: random.micros(1_000..=100_000),
+            sessions: synapse::session::Limits {
+                sessions: random.pick(&[1, 3, 100]),
+                bytes: random.pick(&[12, 40, 1_000]),
+                ttl: some(random, 80, 500..=200_000),
+            },
+            durable_sessions: random.chance(30),
             ..Config::default()
         };
         // Half of the worlds are kind in most respects: faults then meet undisturbed neighbours.
@@ -174,6 +187,7 @@ impl Scenario {
             },
             jumps: random.chance(10),
             hasty: random.chance(40),
+            sessions,
             journals: random.chance(80),
         }
     }

@@ -225,7 +225,7 @@ impl World {
             self.send(worker);
             return;
         }
-        if self.stream_goes_on(worker, call) {
+        if self.stream_goes_on(worker, call) || self.session_first(worker, call) {
             return;
         }
         self.process(worker).give_up(call);
@@ -303,7 +303,7 @@ impl World {
     }
 
     /// What a worker has written is on its way.
-    fn send(&mut self, worker: WorkerId) {
+    pub(crate) fn send(&mut self, worker: WorkerId) {
         let after = self.random.within(0..=100);
         self.plan(after, Happening::Data(worker));
     }

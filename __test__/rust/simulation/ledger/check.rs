@@ -5,6 +5,7 @@ use std::time::Duration;
 use synapse::engine::{Holdings, Load, PoolRequest};
 use synapse::error::ErrorCode;
 use synapse::ids::{CallId, WorkerId};
+use synapse::session::SessionHoldings;
 use synapse::time::Time;
 
 use crate::simulation::ledger::{Ledger, Record, Told, Verdict, ensure};
@@ -321,6 +322,10 @@ impl Ledger {
             timers: held.timers,
             restarts: 0,
             operations: 0,
+            sessions: SessionHoldings {
+                calls: 0,
+                ..held.sessions
+            },
             calls: 0,
             queued: 0,
             workers: Vec::new(),

@@ -2,6 +2,7 @@
 //! told what. After every input the invariants are checked against it.
 
 mod check;
+pub(crate) mod sessions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -216,6 +217,35 @@ impl Ledger {
             .map(|(told, _)| told)
     }
 
+    /// Whether anybody waits for a call, or a worker owes an answer for it.
+    pub(crate) fn holds(&self, call: CallId) -> bool {
+        self.calls.contains_key(&call)
+    }
+
+    /// With which worker a call is, unanswered.
+    pub(crate) fn at(&self, call: CallId) -> Option<WorkerId> {
+        self.calls.get(&call)?.at
+    }
+
+    /// Whether a worker is one that calls may be bound to.
+    pub(crate) fn serves(&self, worker: WorkerId) -> bool {
+        self.workers
+            .get(&worker)
+            .is_some_and(|w| !w.dropped && !w.leaving && w.gone.is_none())
+    }
+
+    /// Calls written to a worker and not answered, in order of writing.
+    pub(crate) fn owed(&self, worker: WorkerId) -> &[CallId] {
+        &self.workers[&worker].owed
+    }
+
+    /// A call may run on one worker only, as the engine has decided.
+    pub(crate) fn pin(&mut self, call: CallId, worker: WorkerId) {
+        if let Some(record) = self.calls.get_mut(&call) {
+            record.options.worker = Some(worker);
+        }
+    }
+
     fn record(&self, call: CallId) -> Option<&Record> {
         self.calls.get(&call).or_else(|| self.done.get(&call))
     }
@@ -250,11 +280,7 @@ impl Ledger {
             return Intake::RefusedAsUnhealthy;
         }
         if let Some(pin) = options.worker {
-            let lives = self
-                .workers
-                .get(&pin)
-                .is_some_and(|w| !w.dropped && !w.leaving && w.gone.is_none());
-            if !lives {
+            if !self.serves(pin) {
                 return Intake::Refused(ErrorCode::WorkerExited);
             }
         }

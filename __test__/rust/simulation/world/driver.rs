@@ -5,7 +5,7 @@ use synapse::ids::WorkerId;
 use synapse::time::Time;
 
 use crate::simulation::ledger::{Verdict, ensure};
-use crate::simulation::process::{Written, answers, call_of, written};
+use crate::simulation::process::{Written, answers, call_of, heard, written};
 use crate::simulation::world::{Happening, World};
 
 impl World {
@@ -18,6 +18,7 @@ impl World {
             let received = self
                 .engine
                 .received(self.now, worker, &bytes, room, &mut self.actions);
+            self.hear(worker, &bytes, received.consumed);
             let killed = self.actions.commands.contains(&Command::Kill(worker));
             if !killed && self.ledger.heeded(worker) {
                 let consumed = answers(self.scenario.mode, &bytes[..received.consumed]);
@@ -29,6 +30,15 @@ impl World {
             if received.need > 0 {
                 return Ok(());
             }
+        }
+    }
+
+    /// What the engine has read of what a worker said about sessions.
+    fn hear(&mut self, worker: WorkerId, bytes: &[u8], consumed: usize) {
+        if self.ledger.heeded(worker) {
+            let owed = self.ledger.owed(worker);
+            let heard = heard(self.scenario.mode, &bytes[..consumed], owed);
+            self.book.heard(self.now, worker, &heard, &self.ledger);
         }
     }
 
@@ -72,6 +82,7 @@ impl World {
             }
             self.note(&format!("call {call} is answered"));
             self.ledger.settled(self.now, call, worker)?;
+            self.book.settled(call)?;
         }
         loop {
             let commands = std::mem::take(&mut self.actions.commands);
@@ -92,6 +103,7 @@ impl World {
         for event in std::mem::take(&mut self.actions.events) {
             self.note(&format!("{event:?}"));
             self.ledger.event(self.now, &event, &held)?;
+            self.book.event(self.now, &event, &self.ledger)?;
             self.seen.insert(name_of(&event));
             if let Event::Handlers { names, .. } = event {
                 self.names = names;
@@ -99,6 +111,9 @@ impl World {
         }
         let held = self.engine.holdings();
         self.ledger.check(self.now, ticked, &held)?;
+        self.preferred = None;
+        let sessions = self.engine.sessions();
+        self.book.check(self.now, &self.ledger, &held, sessions)?;
         if self.ledger.wrote_again() {
             self.seen.insert("written again");
         }
@@ -116,6 +131,16 @@ impl World {
         self.note(&format!("{} bytes for worker {worker}", bytes.len()));
         let Written { requests, grants } = written(self.scenario.mode, &bytes);
         self.ledger.wrote(self.now, worker, &requests)?;
+        for request in &requests {
+            self.book.wrote(self.now, worker, request)?;
+            if let Some((_, wanted)) = self.preferred.filter(|(call, _)| *call == request.call) {
+                ensure!(
+                    worker == wanted,
+                    "call {} left its free worker {wanted}",
+                    request.call
+                );
+            }
+        }
         for (call, _) in grants {
             self.ledger.granted(worker, call)?;
         }

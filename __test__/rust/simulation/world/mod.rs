@@ -2,6 +2,7 @@
 //! patience. It carries out what the engine asks for as a driver does.
 
 mod driver;
+mod sessions;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -13,6 +14,7 @@ use synapse::protocol::header::{self, DEFAULT_HANDLER, Header, Kind};
 use synapse::protocol::message::{self, Handler, Hello, Mode};
 use synapse::time::Time;
 
+use crate::simulation::ledger::sessions::Book;
 use crate::simulation::ledger::{Intake, Ledger, Told, Verdict, ensure};
 use crate::simulation::process::{HANDLERS, Process, payload_of};
 use crate::simulation::random::Random;
@@ -53,6 +55,8 @@ pub(crate) enum Happening {
     Thaw(WorkerId),
     /// Somebody does something to the pool as a whole.
     Operate,
+    /// Somebody does something to a session.
+    Session,
     /// The clock jumps.
     Jump(u64),
     /// The engine hears of an exit.
@@ -69,12 +73,15 @@ pub(crate) struct World {
     engine: Engine,
     actions: Actions,
     pub(crate) ledger: Ledger,
+    pub(crate) book: Book,
     /// The table of names by which the facade numbers handlers.
     names: Vec<String>,
     agenda: BinaryHeap<Reverse<(Time, u64, Happening)>>,
     planned: u64,
     calls_made: u32,
     tickets: u32,
+    /// The worker that a call in a session must go to, if this input writes it.
+    preferred: Option<(CallId, WorkerId)>,
     /// What has happened at least once.
     seen: BTreeSet<&'static str>,
     /// Ticks since something else happened.
@@ -94,6 +101,7 @@ impl World {
         let mut random = Random::new(seed);
         let scenario = Scenario::new(&mut random);
         Self {
+            book: Book::new(scenario.config.sessions),
             engine: Engine::new(scenario.config.clone()),
             ledger: Ledger::new(
                 &scenario.config,
@@ -110,6 +118,7 @@ impl World {
             planned: 0,
             calls_made: 0,
             tickets: 0,
+            preferred: None,
             seen: BTreeSet::new(),
             ticks: 0,
             trace,
@@ -125,6 +134,12 @@ impl World {
         for _ in 0..self.scenario.operations {
             let after = self.random.within(0..=whole);
             self.plan(after, Happening::Operate);
+        }
+        if self.scenario.sessions > 0 {
+            for _ in 0..self.random.within(0..=6) {
+                let after = self.random.within(0..=whole);
+                self.plan(after, Happening::Session);
+            }
         }
         if self.scenario.jumps {
             let after = self.random.within(0..=whole);
@@ -148,6 +163,7 @@ impl World {
                     );
                     let active = self.engine.stats(self.now).requests_active;
                     ensure!(active == 0, "{active} requests active at the end");
+                    self.seen.extend(&self.book.seen);
                     return Ok(self.seen);
                 }
                 self.plan(0, Happening::Dispose);
@@ -289,6 +305,7 @@ impl World {
                 Ok(())
             }
             Happening::Operate => self.operate(),
+            Happening::Session => self.use_session(),
             Happening::Jump(length) => {
                 self.now = self.now + Duration::from_micros(length);
                 self.ledger.jumped(self.now);
@@ -329,6 +346,8 @@ impl World {
             0
         };
         let resumable = credit > 0 && random.chance(60);
+        let session = self.session_of_a_call();
+        let random = &mut self.random;
         let options = CallOptions {
             own_deadline: false,
             deadline: random
@@ -336,7 +355,7 @@ impl World {
                 .then(|| self.now + random.micros(0..=150_000)),
             priority: random.pick(&[0, 0, 0, -1, 5]),
             worker: random
-                .chance(15)
+                .chance(if session.is_some() { 0 } else { 15 })
                 .then(|| WorkerId(u32::try_from(random.within(1..=newest)).unwrap())),
             idempotent: random.chance(30),
             credit,
@@ -360,21 +379,26 @@ impl World {
             handler,
             id: id.0,
         };
-        let frame = [&header.to_bytes()[..], &payload_of(id)].concat();
+        let frame = request(header, id, session.is_some() && self.scenario.mode == Mode::Synapse);
         let name = self.names.get(usize::from(handler)).map(String::as_str);
         let name = HANDLERS.into_iter().find(|handler| Some(*handler) == name);
-        let held = self.engine.holdings();
-        let intake = self.ledger.intake(options, &held);
-        self.note(&format!("{id} {options:?}: {intake:?}"));
         self.ledger.begin();
         self.ledger.submitted(self.now, id, name, options);
-        let submission = Submission {
+        let mut submission = Submission {
             id,
             handler,
             frame: &frame,
             options,
         };
-        self.engine.submit(self.now, &submission, &mut self.actions);
+        let intake = match session {
+            Some(session) => self.submit_in_session(&mut submission, &session)?,
+            None => {
+                let intake = self.ledger.intake(options, &self.engine.holdings());
+                self.note(&format!("{id} {options:?}: {intake:?}"));
+                self.engine.submit(self.now, &submission, &mut self.actions);
+                intake
+            }
+        };
         self.carry_out(None, false)?;
         let told = self.ledger.told(id);
         let lacking = Told::Error(synapse::error::ErrorCode::HandlerNotFound);
@@ -522,4 +546,14 @@ impl World {
         };
         message::frame(Kind::Hello, 0, &hello).unwrap()
     }
+}
+
+/// The frame of a call; its argument names it.
+fn request(mut header: Header, id: CallId, extras: bool) -> Vec<u8> {
+    if extras {
+        header.payload += 1;
+        header.flags |= header::EXTRAS;
+    }
+    let none: &[u8] = if extras { &[0x80] } else { &[] };
+    [&header.to_bytes(), none, &payload_of(id)].concat()
 }

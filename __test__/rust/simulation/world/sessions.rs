@@ -1,0 +1,209 @@
+//! Callers and workers that use sessions.
+
+use synapse::engine::{Affinity, Engine, InSession, Submission};
+use synapse::error::ErrorCode;
+use synapse::ids::{CallId, WorkerId};
+use synapse::session::{Changes, TimeToLive};
+
+use crate::simulation::ledger::sessions::Change;
+use crate::simulation::ledger::{Intake, Verdict, ensure};
+use crate::simulation::process::change_payload;
+use crate::simulation::world::{Happening, World};
+
+/// Bytes that are no map of changes.
+const MALFORMED: &[u8] = b"\x81\xa3set\x81\xa1a\x07";
+/// An id that no caller has used.
+const NOBODY: CallId = CallId(1_000_000);
+
+/// The session that a caller names.
+#[derive(Debug, Clone)]
+pub(crate) struct Chosen {
+    id: String,
+    affinity: Affinity,
+    ttl: TimeToLive,
+}
+
+impl World {
+    /// The session of the next call, if it has one.
+    pub(super) fn session_of_a_call(&mut self) -> Option<Chosen> {
+        let ids = self.scenario.sessions;
+        if ids == 0 || !self.random.chance(70) {
+            return None;
+        }
+        let affinity = self.random.pick(&[
+            Affinity::Hint,
+            Affinity::StrictQueue,
+            Affinity::StrictFail,
+        ]);
+        let ttl = match self.random.within(0..=9) {
+            0 => TimeToLive::Forever,
+            1..=2 => TimeToLive::For(self.random.micros(100..=100_000)),
+            _ => TimeToLive::Unchanged,
+        };
+        let id = self.session_id();
+        // Most sessions cling in one way.
+        let affinity = match (self.random.chance(80), id.len()) {
+            (true, 2) => Affinity::StrictQueue,
+            (true, 3) => Affinity::Hint,
+            _ => affinity,
+        };
+        Some(Chosen { id, affinity, ttl })
+    }
+
+    fn session_id(&mut self) -> String {
+        let length = self.random.within(1..=self.scenario.sessions);
+        "s".repeat(usize::try_from(length).unwrap())
+    }
+
+    /// Joins a session and submits. Answers what must become of the call.
+    pub(super) fn submit_in_session(
+        &mut self,
+        call: &mut Submission<'_>,
+        session: &Chosen,
+    ) -> Result<Intake, String> {
+        let Chosen { id, affinity, ttl } = session;
+        let now = self.now;
+        let held = self.engine.holdings();
+        // Brings the model to this time.
+        self.book.check(now, &self.ledger, &held, self.engine.sessions())?;
+        let opens = self.book.open(now, id, *ttl);
+        let entry = InSession {
+            id,
+            affinity: *affinity,
+            ttl: *ttl,
+        };
+        let joined = self.engine.join(now, call, entry, &mut self.actions);
+        ensure!(joined == opens, "{session:?} is opened: {joined}");
+        if !joined {
+            self.note(&format!("{} {session:?} is refused", call.id));
+            return Ok(Intake::Refused(ErrorCode::SessionQuotaExceeded));
+        }
+        let intake = self
+            .book
+            .intake(id, *affinity, call.options, &self.ledger, &held);
+        self.note(&format!("{} {session:?} {:?}: {intake:?}", call.id, call.options));
+        let plain = self.ledger.intake(call.options, &held);
+        let is_open = matches!(plain, Intake::Taken | Intake::Refused(ErrorCode::QueueFull));
+        let bound = self.book.bound(id);
+        let alive = bound.filter(|worker| self.ledger.serves(*worker));
+        if is_open && bound != alive {
+            self.book.lose(id);
+        }
+        self.book.join(call.id, id);
+        self.engine.submit(now, call, &mut self.actions);
+        let placed = matches!(intake, Intake::Taken | Intake::Refused(ErrorCode::QueueFull));
+        if placed && is_open && *affinity != Affinity::Hint {
+            let info = self.engine.sessions().info(now, id);
+            let worker = info.and_then(|info| info.last_worker);
+            let Some(worker) = worker.filter(|worker| self.ledger.serves(*worker)) else {
+                return Err(format!("{session:?} is bound to {worker:?}"));
+            };
+            ensure!(
+                alive.is_none_or(|alive| alive == worker),
+                "{session:?} went from {alive:?} to {worker}"
+            );
+            self.book.bind(now, id, worker);
+            self.ledger.pin(call.id, worker);
+        }
+        let preferred = alive.filter(|_| *affinity == Affinity::Hint && placed);
+        self.preferred = preferred
+            .filter(|worker| {
+                held.workers.iter().any(|load| {
+                    load.worker == *worker
+                        && load.takes
+                        && load.in_flight < self.scenario.config.concurrency
+                })
+            })
+            .map(|worker| (call.id, worker));
+        Ok(intake)
+    }
+
+    /// Somebody looks after a session from outside.
+    pub(super) fn use_session(&mut self) -> Verdict {
+        let id = self.session_id();
+        let now = self.now;
+        let held = self.engine.holdings();
+        self.book.check(now, &self.ledger, &held, self.engine.sessions())?;
+        match self.random.within(0..=5) {
+            0..=1 => {
+                self.note(&format!("{id} ends"));
+                let there = self.book.delete(&id);
+                let found = self.engine.sessions().delete(now, &id);
+                ensure!(found == there, "session {id} was deleted: {found}");
+            }
+            2..=3 => {
+                let change = self.change();
+                self.note(&format!("{id} {change:?}"));
+                let fits = self.book.change(now, &id, &change);
+                let Change { set, delete } = change;
+                let set = set.into_iter().map(|(key, v)| (key, v.into())).collect();
+                let changes = Changes { set, delete };
+                let changed = self.engine.sessions().apply(now, &id, changes);
+                ensure!(changed.is_ok() == fits, "session {id}: {changed:?}");
+            }
+            4 => {
+                self.engine.sessions().sweep(now);
+                let held = self.engine.sessions().holdings().sessions;
+                let left = self.engine.sessions().list(now).len();
+                ensure!(held == left, "{held} sessions after a sweep of {left}");
+            }
+            _ => {
+                self.engine.sessions().take_journal(now);
+            }
+        }
+        self.input(false, |_: &mut Engine, _, _| {})
+    }
+
+    /// What somebody does to a session.
+    fn change(&mut self) -> Change {
+        let mut change = Change::default();
+        for _ in 0..self.random.within(0..=3) {
+            let key = self.random.pick(&["a", "b", "c", "dd"]).to_owned();
+            if self.random.chance(30) {
+                change.delete.push(key);
+            } else {
+                let length = self.random.pick(&[0, 1, 3, 8, 30]);
+                let byte = u8::try_from(self.random.within(0..=255)).unwrap();
+                change.set.insert(key, vec![byte; length]);
+            }
+        }
+        change
+    }
+
+    /// Tells what a call has changed in its session. Answers whether the call goes on after that.
+    pub(crate) fn session_first(&mut self, worker: WorkerId, call: CallId) -> bool {
+        let process = self.process(worker);
+        if process.deaf || !process.sessions.contains_key(&call) || process.announced.contains(&call)
+        {
+            return false;
+        }
+        if !self.random.chance(70) {
+            return false;
+        }
+        let faults = self.scenario.faults;
+        let payload = change_payload(&self.change());
+        if self.random.chance(faults.surplus) {
+            // For a call that nobody made, for one that is over, and once more for this one.
+            let other = CallId(self.random.within(1..=60).try_into().unwrap());
+            let more = change_payload(&self.change());
+            self.process(worker).tell_session(NOBODY, &payload);
+            self.process(worker).tell_session(call, &more);
+            if !self.process(worker).sessions.contains_key(&other) {
+                self.process(worker).tell_session(other, &more);
+            }
+        }
+        let process = self.process(worker);
+        process.tell_session(call, &payload);
+        process.announced.insert(call);
+        if self.random.chance(faults.garbage) {
+            self.process(worker).tell_session(call, MALFORMED);
+        }
+        if self.random.chance(50) {
+            return false;
+        }
+        self.send(worker);
+        let after = self.random.within(1..=self.scenario.service);
+        self.plan(after, Happening::Finish(worker, call));
+        true
+    }
+}
