@@ -98,14 +98,12 @@ impl Engine {
         actions: &mut Actions,
     ) -> Result<(), Failure> {
         let opened = opened.map_err(|refusal| quota(&refusal))?;
-        if let Opened::Created { warn } = opened {
-            if warn {
-                actions.events.push(Event::SessionsHigh {
-                    current: self.sessions.stats().current,
-                });
-            }
-            self.sweep_later(now);
+        if let Opened::Created { warn: true } = opened {
+            actions.events.push(Event::SessionsHigh {
+                current: self.sessions.stats().current,
+            });
         }
+        self.sweep_later(now);
         Ok(())
     }
 
@@ -281,7 +279,7 @@ impl Engine {
         }
     }
 
-    /// Has what is over looked for from now on, as long as there is anything.
+    /// Has what is over looked for from now on, as long as there is anything that may expire.
     pub fn sweep_later(&mut self, now: Time) {
         if !self.sweeping {
             self.sweeping = true;
@@ -294,7 +292,7 @@ impl Engine {
         self.sessions.sweep(now);
         self.globals.sweep(now);
         self.sweeping = false;
-        if self.sessions.stats().current > 0 || self.globals.stats().current > 0 {
+        if self.sessions.may_expire() || self.globals.may_expire() {
             self.sweep_later(now);
         }
     }

@@ -527,13 +527,7 @@ impl Engine {
 
     /// Settles the calls of a worker that lives but is given up. Their slots are not freed: the
     /// worker goes.
-    fn settle_all_of(
-        &mut self,
-        now: Time,
-        id: WorkerId,
-        failure: &Failure,
-        actions: &mut Actions,
-    ) {
+    fn settle_all_of(&mut self, now: Time, id: WorkerId, failure: &Failure, actions: &mut Actions) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };

@@ -71,6 +71,11 @@ impl Globals {
         expired
     }
 
+    /// Whether there is any value that will be over.
+    pub fn may_expire(&self) -> bool {
+        self.values.values().any(|global| global.expires.is_some())
+    }
+
     /// What happened so far.
     pub fn stats(&self) -> GlobalStats {
         GlobalStats {

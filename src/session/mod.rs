@@ -17,7 +17,8 @@ pub use changes::Changes;
 pub use globals::{GlobalStats, Globals};
 pub use journal::{Entry, Record};
 pub use store::{
-    Info, Limits, Number, Opened, Refusal, Session, SessionHoldings, SessionStats, Sessions, TimeToLive,
+    Info, Limits, Number, Opened, Refusal, Session, SessionHoldings, SessionStats, Sessions,
+    TimeToLive,
 };
 
 /// A value as MessagePack.

@@ -373,6 +373,11 @@ impl Sessions {
         over.len()
     }
 
+    /// Whether there is any session that will be over if nobody touches it.
+    pub fn may_expire(&self) -> bool {
+        self.live.values().any(|session| session.ttl.is_some())
+    }
+
     /// What happened so far.
     pub fn stats(&self) -> SessionStats {
         SessionStats {

@@ -4,12 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use rmp::decode::{
-    read_array_len, read_bin_len, read_f64, read_int, read_map_len, read_str_len,
-};
+use rmp::decode::{read_array_len, read_bin_len, read_f64, read_int, read_map_len, read_str_len};
 use rmp::encode::{write_array_len, write_bin, write_map_len, write_str};
 use synapse::ids::CallId;
-use synapse::protocol::header::{EXTRAS, Header, Kind, LEN, STREAM};
+use synapse::protocol::header::{CALLBACK_ID, EXTRAS, Header, Kind, LEN, NESTED, STREAM};
 use synapse::protocol::journal::{Journal, SLOTS};
 use synapse::protocol::message::Mode;
 use synapse::protocol::stdio;
@@ -57,6 +55,14 @@ pub(crate) struct Process {
     pub(crate) inbox: Vec<u8>,
     /// Calls that it has taken and not begun.
     pub(crate) waiting: VecDeque<CallId>,
+    /// Calls that one of its handlers waits for, and that it has not begun.
+    pub(crate) nested: Vec<CallId>,
+    /// Callbacks that it waits for, and the calls that made them.
+    pub(crate) asks: BTreeMap<u32, CallId>,
+    /// Calls whose callbacks have been answered.
+    pub(crate) resumed: Vec<CallId>,
+    /// Callbacks that it has made.
+    pub(crate) asked: u32,
     /// Calls that it runs.
     pub(crate) running: Vec<CallId>,
     /// Calls that it has begun, ever.
@@ -103,6 +109,10 @@ impl Process {
             held_up: Vec::new(),
             inbox: Vec::new(),
             waiting: VecDeque::new(),
+            nested: Vec::new(),
+            asks: BTreeMap::new(),
+            resumed: Vec::new(),
+            asked: 0,
             running: Vec::new(),
             begun: BTreeSet::new(),
             journaling: Journaling::None,
@@ -124,9 +134,17 @@ impl Process {
 
     /// Takes all requests that have come.
     pub(crate) fn read_requests(&mut self) {
-        let Written { requests, grants } = written(self.mode, &std::mem::take(&mut self.inbox));
+        let Written {
+            requests,
+            grants,
+            answers,
+        } = written(self.mode, &std::mem::take(&mut self.inbox));
         for request in requests {
-            self.waiting.push_back(request.call);
+            if request.nested {
+                self.nested.push(request.call);
+            } else {
+                self.waiting.push_back(request.call);
+            }
             self.taken += 1;
             self.numbers.insert(request.call, self.taken);
             if let Some(session) = request.session {
@@ -136,16 +154,21 @@ impl Process {
                 self.credit.insert(request.call, request.credit);
             }
         }
+        for callback in answers {
+            self.resumed.extend(self.asks.remove(&callback));
+        }
         for (call, items) in grants {
             *self.credit.entry(call).or_default() += items;
         }
     }
 
     /// Begins a call, and notes it.
-    pub(crate) fn begin(&mut self, call: CallId) {
+    pub(crate) fn begin(&mut self, call: CallId, in_turn: bool) {
         self.running.push(call);
         self.begun.insert(call);
-        self.last = call.0;
+        if in_turn {
+            self.last = call.0;
+        }
         let number = self.numbers[&call];
         self.slots.insert(number % SLOTS, number);
     }
@@ -169,10 +192,24 @@ impl Process {
 
     /// Forgets a call, wherever it is. Answers whether it was there.
     pub(crate) fn give_up(&mut self, call: CallId) -> bool {
-        let before = self.running.len() + self.waiting.len();
+        let before = self.running.len() + self.waiting.len() + self.nested.len();
         self.running.retain(|running| *running != call);
         self.waiting.retain(|waiting| *waiting != call);
-        before > self.running.len() + self.waiting.len()
+        self.nested.retain(|waiting| *waiting != call);
+        before > self.running.len() + self.waiting.len() + self.nested.len()
+    }
+
+    /// Writes a frame about a callback; its payload names the callback.
+    pub(crate) fn ask(&mut self, callback: u32, kind: Kind) {
+        let header = Header {
+            payload: 5,
+            kind,
+            flags: 0,
+            handler: 0,
+            id: callback,
+        };
+        self.pipe.extend(header.to_bytes());
+        self.pipe.extend(payload_of(CallId(callback)));
     }
 
     /// Tells what a call has changed in its session.
@@ -236,6 +273,8 @@ pub(crate) struct Request {
     /// The worker's own number of the handler; none in the framing of 1.4.
     pub(crate) handler: Option<u16>,
     pub(crate) stream: bool,
+    /// A handler of this worker waits for it.
+    pub(crate) nested: bool,
     /// Items that it may send at first; 0 where no stream is wanted.
     pub(crate) credit: u32,
     /// Sequence number of the last item that the caller has; 0 where the request names none.
@@ -247,12 +286,13 @@ pub(crate) struct Request {
 /// The id of a session and what it holds.
 pub(crate) type State = (String, BTreeMap<String, Vec<u8>>);
 
-
 /// What the host has written: whole requests, and further credit for streams.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     pub(crate) requests: Vec<Request>,
     pub(crate) grants: Vec<(CallId, u32)>,
+    /// Callbacks that are answered for good.
+    pub(crate) answers: Vec<u32>,
 }
 
 /// Reads what the host has written, by hand so that the code under test does not check itself.
@@ -269,6 +309,7 @@ pub(crate) fn written(mode: Mode, bytes: &[u8]) -> Written {
                 call: call_of(&whole[4..]),
                 handler,
                 stream,
+                nested: false,
                 credit,
                 resume_from,
                 session: None,
@@ -289,6 +330,12 @@ pub(crate) fn written(mode: Mode, bytes: &[u8]) -> Written {
             }
             continue;
         }
+        if call.0 & CALLBACK_ID != 0 {
+            if whole[4] != Kind::Item as u8 {
+                found.answers.push(call.0);
+            }
+            continue;
+        }
         assert_eq!(whole[4], Kind::Request as u8, "host wrote {whole:?}");
         let (extras, payload) = extras(whole);
         assert_eq!(call, call_of(payload), "header and payload disagree");
@@ -297,6 +344,7 @@ pub(crate) fn written(mode: Mode, bytes: &[u8]) -> Written {
             call,
             handler,
             stream: whole[5] & STREAM != 0,
+            nested: whole[5] & NESTED != 0,
             credit: 0,
             resume_from: extras.resume_from,
             session: extras.session,

@@ -60,6 +60,8 @@ pub(crate) struct Scenario {
     pub(crate) hasty: bool,
     /// Ids of sessions from which callers choose; 0: none uses sessions.
     pub(crate) sessions: u64,
+    /// Chance in a hundred that a call makes a callback instead of being done.
+    pub(crate) callbacks: u64,
 }
 
 impl Scenario {
@@ -188,6 +190,11 @@ impl Scenario {
             jumps: random.chance(10),
             hasty: random.chance(40),
             sessions,
+            callbacks: if mode == Mode::Synapse {
+                random.pick(&[0, 0, 20, 60])
+            } else {
+                0
+            },
             journals: random.chance(80),
         }
     }

@@ -180,6 +180,7 @@ impl World {
     /// Begins what can be begun.
     pub(crate) fn work(&mut self, worker: WorkerId) {
         self.feed(worker);
+        self.run_nested(worker);
         let concurrency = self.scenario.config.concurrency as usize;
         while !self.process(worker).deaf
             && !self.process(worker).frozen
@@ -190,7 +191,7 @@ impl World {
             let Some(call) = process.waiting.pop_front() else {
                 return;
             };
-            process.begin(call);
+            process.begin(call, true);
             self.began(worker, call);
             let after = self.random.within(1..=self.scenario.service);
             self.plan(after, Happening::Finish(worker, call));
@@ -201,7 +202,8 @@ impl World {
     pub(crate) fn finish(&mut self, worker: WorkerId, call: CallId) {
         let faults = self.scenario.faults;
         let process = self.process(worker);
-        if process.dead || !process.running.contains(&call) {
+        let waits = process.asks.values().any(|asking| *asking == call);
+        if process.dead || waits || !process.running.contains(&call) {
             return;
         }
         if process.frozen {
@@ -223,6 +225,9 @@ impl World {
             let manner = self.manner();
             self.die(worker, manner);
             self.send(worker);
+            return;
+        }
+        if self.asks_first(worker, call) {
             return;
         }
         if self.stream_goes_on(worker, call) || self.session_first(worker, call) {
@@ -326,6 +331,16 @@ impl World {
             return;
         }
         process.answer(call, Kind::Error);
+        let asks: Vec<u32> = process
+            .asks
+            .iter()
+            .filter(|(_, asking)| **asking == call)
+            .map(|(callback, _)| *callback)
+            .collect();
+        for callback in asks {
+            process.asks.remove(&callback);
+            process.ask(callback, Kind::Cancel);
+        }
         self.send(worker);
         self.work(worker);
     }
@@ -345,6 +360,7 @@ impl World {
             process.deaf = true;
             process.closing = true;
             process.running.clear();
+            process.nested.clear();
             process.waiting.clear();
             self.send(worker);
             return;

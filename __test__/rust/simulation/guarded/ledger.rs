@@ -22,6 +22,8 @@ pub(crate) struct Record {
     pub(crate) set: PolicySet,
     pub(crate) idempotent: bool,
     pub(crate) stream: bool,
+    /// It belongs to a session.
+    pub(crate) in_session: bool,
     pub(crate) deadline: Option<Time>,
     /// Requests of it that were written.
     pub(crate) writes: u32,
@@ -80,12 +82,16 @@ impl Ledger {
     }
 
     /// A request was written.
-    pub(crate) fn wrote(&mut self, now: Time, call: CallId) -> Verdict {
+    pub(crate) fn wrote(&mut self, now: Time, call: CallId, in_session: bool) -> Verdict {
         let record = self.calls.get_mut(&call);
         let record = record.ok_or_else(|| format!("call {call} was never made"))?;
         ensure!(
             !record.told,
             "call {call} was written after its caller was told"
+        );
+        ensure!(
+            record.in_session == in_session,
+            "call {call} carries a session: {in_session}"
         );
         ensure!(
             record.writes == 0 || record.idempotent,
@@ -161,7 +167,7 @@ impl Ledger {
         let policy =
             policy.ok_or_else(|| format!("call {call} has no cache and got a kept reply"))?;
         ensure!(
-            !record.stream && !policy.ttl.is_zero(),
+            !record.stream && !record.in_session && !policy.ttl.is_zero(),
             "call {call} must not be cached"
         );
         let age = kept.map(|kept| now.since(kept));

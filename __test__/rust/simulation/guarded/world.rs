@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use synapse::engine::{
-    Actions, CallOptions, Command, Engine, Exit, PolicyHoldings, SettledKind, Submission,
+    Actions, Affinity, CallOptions, Command, Engine, Exit, InSession, PolicyHoldings, SettledKind,
+    Submission,
 };
 use synapse::ids::{CallId, WorkerId};
 use synapse::protocol::header::{self, Header, Kind};
 use synapse::protocol::journal::Journal;
 use synapse::protocol::message::{self, Handler, Hello, Mode};
+use synapse::session::TimeToLive;
 use synapse::time::Time;
 
 use crate::simulation::guarded::ledger::{Ledger, Record};
@@ -25,6 +27,9 @@ const SAFE: u8 = 2;
 const EXTRAS: &[u8] = b"\x81\xabtraceparent\xce";
 /// What the engine puts before that where it knows a deadline, and a float of 64 bits.
 const REMAINING: &[u8] = b"\xa9remaining\xcb";
+
+/// What the engine adds to them for a call in the one session that there is.
+const SESSION: &[u8] = b"\xa7session\x82\xa2id\xa1s\xa4data\x80";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
@@ -232,6 +237,9 @@ impl World {
             credit: u32::from(stream) * 2,
             ..CallOptions::default()
         };
+        let affinity = random
+            .chance(20)
+            .then(|| random.pick(&[Affinity::Hint, Affinity::StrictQueue, Affinity::StrictFail]));
         let own = random.chance(25).then(|| overrides(random));
         let defaults = &self.scenario.policies.defaults;
         let set = own
@@ -249,6 +257,7 @@ impl World {
                 idempotent: options.idempotent || handler == SAFE,
                 set,
                 stream,
+                in_session: affinity.is_some(),
                 deadline: options.deadline,
                 writes: 0,
                 seen_item: false,
@@ -265,7 +274,7 @@ impl World {
             }
         }
         let frame = request(call, handler, arg, stream);
-        let submission = Submission {
+        let mut submission = Submission {
             id: call,
             handler: u16::from(handler),
             frame: &frame,
@@ -273,6 +282,14 @@ impl World {
         };
         self.note(&format!("{call} {options:?} {own:?}"));
         let actions = &mut self.actions;
+        if let Some(affinity) = affinity {
+            let (id, ttl) = ("s", TimeToLive::Forever);
+            let session = InSession { id, affinity, ttl };
+            let joined = self
+                .engine
+                .join(self.now, &mut submission, session, actions);
+            ensure!(joined, "call {call} has no session");
+        }
         match &own {
             None => self.engine.submit(self.now, &submission, actions),
             Some(own) => self
@@ -418,9 +435,14 @@ impl World {
                 continue;
             }
             let id = CallId(u32::from_le_bytes(*frame[8..].first_chunk().unwrap()));
-            let timed = frame[header::LEN + 1..].starts_with(REMAINING);
-            let timing = if timed { REMAINING.len() + 8 } else { 0 };
-            let body = &frame[header::LEN + timing + EXTRAS.len()..];
+            // How many extras there are, then the time that remains, its session, and the rest.
+            let mut body = &frame[header::LEN + 1..];
+            if let Some(timed) = body.strip_prefix(REMAINING) {
+                body = &timed[8..];
+            }
+            let session = body.strip_prefix(SESSION);
+            let in_session = session.is_some();
+            let body = session.unwrap_or(body).strip_prefix(&EXTRAS[1..]).unwrap();
             let call = CallId(u32::from_be_bytes(*body.first_chunk().unwrap()));
             let asks = (frame[6], body[5]);
             let stream = frame[5] & header::STREAM != 0;
@@ -429,7 +451,7 @@ impl World {
                 id == call || id.0 >= 1 << 30,
                 "call {call} goes by the name of {id}"
             );
-            self.ledger.wrote(self.now, call)?;
+            self.ledger.wrote(self.now, call, in_session)?;
             let task = Task { asks, stream };
             ensure!(
                 self.worker(worker).tasks.insert(id, task).is_none(),

@@ -64,10 +64,9 @@ impl Ledger {
         };
         let members = held.workers.iter().filter(counts).count();
         let total = u32::try_from(members + held.restarts).unwrap();
-        let late = self
-            .config
-            .batch
-            .is_some_and(|(_, pause)| now <= Time(1_000) + (pause + SLACK) * self.config.workers);
+        let late = self.config.batch.is_some_and(|(_, pause)| {
+            now <= self.unbroken_since + (pause + SLACK) * self.config.workers
+        });
         let replaced = self.config.restart.is_some();
         ensure!(
             (total >= self.min || late || !replaced) && total <= self.max,

@@ -68,6 +68,8 @@ struct Record {
     /// Which of the writes brought its last item.
     fresh: usize,
     told: Option<(Told, Time)>,
+    /// A worker waits for it, and runs it on top of another call.
+    nested: Option<WorkerId>,
 }
 
 impl Record {
@@ -167,6 +169,8 @@ pub(crate) struct Ledger {
     /// When announced replacements are due.
     restarts: Vec<Time>,
     pub(crate) stop_asked: bool,
+    /// Since when the clock has not jumped.
+    unbroken_since: Time,
     spawned: bool,
     spawn_failed: bool,
     pub(crate) stopped: bool,
@@ -194,6 +198,7 @@ impl Ledger {
             resized: false,
             restarts: Vec::new(),
             stop_asked: false,
+            unbroken_since: Time(1_000),
             spawned: false,
             spawn_failed: false,
             stopped: false,
@@ -237,6 +242,26 @@ impl Ledger {
     /// Calls written to a worker and not answered, in order of writing.
     pub(crate) fn owed(&self, worker: WorkerId) -> &[CallId] {
         &self.workers[&worker].owed
+    }
+
+    /// A call runs at once on a worker that waits for it.
+    pub(crate) fn nest(&mut self, call: CallId, worker: WorkerId) {
+        if let Some(record) = self.calls.get_mut(&call) {
+            record.nested = Some(worker);
+        }
+    }
+
+    /// Whether a call was written to a worker.
+    pub(crate) fn was_written(&self, call: CallId, worker: WorkerId) -> bool {
+        self.record(call)
+            .is_some_and(|record| record.writes.contains(&worker))
+    }
+
+    /// Whether the engine has found a worker able to answer, and not given it up.
+    pub(crate) fn is_active(&self, worker: WorkerId) -> bool {
+        self.workers
+            .get(&worker)
+            .is_some_and(|w| w.ready && !w.dropped && w.gone.is_none())
     }
 
     /// A call may run on one worker only, as the engine has decided.
@@ -321,6 +346,7 @@ impl Ledger {
                 credit: options.credit,
                 fresh: 0,
                 told,
+                nested: None,
             },
         );
     }
@@ -347,6 +373,7 @@ impl Ledger {
 
     /// The clock has jumped: what was missed meanwhile is nobody's fault.
     pub(crate) fn jumped(&mut self, now: Time) {
+        self.unbroken_since = now;
         for standing in self.workers.values_mut() {
             standing.beat = standing.beat.map(|_| now);
             standing.gone = standing.gone.map(|_| now);
@@ -510,8 +537,9 @@ impl Ledger {
             standing.ready,
             "worker {worker} was written to before its hello"
         );
+        let only_nested = requests.iter().all(|request| request.nested);
         ensure!(
-            !standing.stuck,
+            !standing.stuck || only_nested,
             "worker {worker} was written to although it is backlogged"
         );
         ensure!(
@@ -523,6 +551,7 @@ impl Ledger {
             handler,
             credit,
             resume_from,
+            nested,
             ..
         } in requests
         {
@@ -539,11 +568,15 @@ impl Ledger {
                 "call {call} was written to worker {worker}"
             );
             ensure!(
-                !standing.leaving || record.options.worker == Some(worker),
+                *nested == (record.nested == Some(worker) && record.writes.is_empty()),
+                "call {call} was written as nested: {nested}"
+            );
+            ensure!(
+                !standing.leaving || *nested || record.options.worker == Some(worker),
                 "call {call} was written to worker {worker}, which leaves"
             );
             ensure!(
-                !standing.frozen || standing.beat == Some(now),
+                !standing.frozen || *nested || standing.beat == Some(now),
                 "call {call} was written to worker {worker}, which is frozen"
             );
             ensure!(
@@ -595,7 +628,9 @@ impl Ledger {
             record.at = Some(worker);
             record.waits = None;
             standing.owed.push(call);
-            self.written.entry(worker).or_default().push(call);
+            if !nested {
+                self.written.entry(worker).or_default().push(call);
+            }
         }
         Ok(())
     }
@@ -704,6 +739,7 @@ impl Ledger {
         if detail("mayHaveExecuted").is_some_and(|value| value == true)
             && failure.code == ErrorCode::WorkerExited
             && self.keeps_journals
+            && record.nested.is_none()
         {
             ensure!(
                 self.has_begun(call, record),

@@ -56,7 +56,9 @@ pub(crate) struct Book {
 }
 
 fn weight(data: &BTreeMap<String, Vec<u8>>) -> usize {
-    data.iter().map(|(key, value)| key.len() + value.len()).sum()
+    data.iter()
+        .map(|(key, value)| key.len() + value.len())
+        .sum()
 }
 
 impl Book {
@@ -93,9 +95,8 @@ impl Book {
         let mut over = Vec::new();
         let mut certain = 0;
         for (id, model) in &self.models {
-            let inside = |member: &&Member| {
-                member.session == *id && member.generation == model.generation
-            };
+            let inside =
+                |member: &&Member| member.session == *id && member.generation == model.generation;
             let members = self.members.values().filter(inside).count();
             let waited_for = self
                 .members
@@ -136,7 +137,10 @@ impl Book {
                 model.worker
             );
             let bytes = sessions.info(now, id).map_or(0, |info| info.bytes);
-            ensure!(bytes == weight(&model.data), "session {id} counts {bytes} bytes");
+            ensure!(
+                bytes == weight(&model.data),
+                "session {id} counts {bytes} bytes"
+            );
             ensure!(bytes <= self.limits.bytes, "session {id} is too large");
         }
         for id in over {
@@ -301,7 +305,10 @@ impl Book {
             .get_mut(&member.session)
             .filter(|model| model.generation == member.generation);
         let Some(model) = current else {
-            ensure!(request.session.is_none(), "call {call} carries a session that has ended");
+            ensure!(
+                request.session.is_none(),
+                "call {call} carries a session that has ended"
+            );
             return Ok(());
         };
         model.worker = Some(worker);

@@ -2,6 +2,7 @@
 
 use synapse::engine::{Actions, Command, Engine, Event, Settled, SettledKind};
 use synapse::ids::WorkerId;
+use synapse::protocol::header;
 use synapse::time::Time;
 
 use crate::simulation::ledger::{Verdict, ensure};
@@ -71,6 +72,10 @@ impl World {
                 let named = call_of(&bytes[start..end]);
                 ensure!(named == call, "call {call} got the answer of call {named}");
             }
+            if call.0 & header::CALLBACK_ID != 0 {
+                self.asked(worker, call.0, kind)?;
+                continue;
+            }
             if let SettledKind::Item | SettledKind::Progress = kind {
                 self.ledger.part(call, worker, kind)?;
                 if kind == SettledKind::Item {
@@ -129,7 +134,11 @@ impl World {
             return Ok(());
         }
         self.note(&format!("{} bytes for worker {worker}", bytes.len()));
-        let Written { requests, grants } = written(self.scenario.mode, &bytes);
+        let Written {
+            requests,
+            grants,
+            answers: _,
+        } = written(self.scenario.mode, &bytes);
         self.ledger.wrote(self.now, worker, &requests)?;
         for request in &requests {
             self.book.wrote(self.now, worker, request)?;
@@ -157,6 +166,9 @@ impl World {
             return Ok(());
         }
         process.inbox.extend(bytes);
+        if process.stuck {
+            return Ok(());
+        }
         if gets_stuck {
             process.stuck = true;
             self.engine.backlogged(worker);

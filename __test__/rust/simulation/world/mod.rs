@@ -1,6 +1,7 @@
 //! The world around one engine: a clock that jumps, workers that follow a script, callers without
 //! patience. It carries out what the engine asks for as a driver does.
 
+mod callbacks;
 mod driver;
 mod sessions;
 
@@ -57,6 +58,8 @@ pub(crate) enum Happening {
     Operate,
     /// Somebody does something to a session.
     Session,
+    /// The host deals with a callback.
+    Host(WorkerId, u32),
     /// The clock jumps.
     Jump(u64),
     /// The engine hears of an exit.
@@ -80,6 +83,8 @@ pub(crate) struct World {
     planned: u64,
     calls_made: u32,
     tickets: u32,
+    /// Callbacks that the host has been told of and that nobody has closed.
+    callbacks: BTreeSet<(WorkerId, u32)>,
     /// The worker that a call in a session must go to, if this input writes it.
     preferred: Option<(CallId, WorkerId)>,
     /// What has happened at least once.
@@ -118,6 +123,7 @@ impl World {
             planned: 0,
             calls_made: 0,
             tickets: 0,
+            callbacks: BTreeSet::new(),
             preferred: None,
             seen: BTreeSet::new(),
             ticks: 0,
@@ -305,6 +311,7 @@ impl World {
                 Ok(())
             }
             Happening::Operate => self.operate(),
+            Happening::Host(worker, callback) => self.host(worker, callback),
             Happening::Session => self.use_session(),
             Happening::Jump(length) => {
                 self.now = self.now + Duration::from_micros(length);
@@ -379,7 +386,11 @@ impl World {
             handler,
             id: id.0,
         };
-        let frame = request(header, id, session.is_some() && self.scenario.mode == Mode::Synapse);
+        let frame = request(
+            header,
+            id,
+            session.is_some() && self.scenario.mode == Mode::Synapse,
+        );
         let name = self.names.get(usize::from(handler)).map(String::as_str);
         let name = HANDLERS.into_iter().find(|handler| Some(*handler) == name);
         self.ledger.begin();

@@ -30,11 +30,9 @@ impl World {
         if ids == 0 || !self.random.chance(70) {
             return None;
         }
-        let affinity = self.random.pick(&[
-            Affinity::Hint,
-            Affinity::StrictQueue,
-            Affinity::StrictFail,
-        ]);
+        let affinity =
+            self.random
+                .pick(&[Affinity::Hint, Affinity::StrictQueue, Affinity::StrictFail]);
         let ttl = match self.random.within(0..=9) {
             0 => TimeToLive::Forever,
             1..=2 => TimeToLive::For(self.random.micros(100..=100_000)),
@@ -65,7 +63,8 @@ impl World {
         let now = self.now;
         let held = self.engine.holdings();
         // Brings the model to this time.
-        self.book.check(now, &self.ledger, &held, self.engine.sessions())?;
+        self.book
+            .check(now, &self.ledger, &held, self.engine.sessions())?;
         let opens = self.book.open(now, id, *ttl);
         let entry = InSession {
             id,
@@ -81,7 +80,10 @@ impl World {
         let intake = self
             .book
             .intake(id, *affinity, call.options, &self.ledger, &held);
-        self.note(&format!("{} {session:?} {:?}: {intake:?}", call.id, call.options));
+        self.note(&format!(
+            "{} {session:?} {:?}: {intake:?}",
+            call.id, call.options
+        ));
         let plain = self.ledger.intake(call.options, &held);
         let is_open = matches!(plain, Intake::Taken | Intake::Refused(ErrorCode::QueueFull));
         let bound = self.book.bound(id);
@@ -91,7 +93,10 @@ impl World {
         }
         self.book.join(call.id, id);
         self.engine.submit(now, call, &mut self.actions);
-        let placed = matches!(intake, Intake::Taken | Intake::Refused(ErrorCode::QueueFull));
+        let placed = matches!(
+            intake,
+            Intake::Taken | Intake::Refused(ErrorCode::QueueFull)
+        );
         if placed && is_open && *affinity != Affinity::Hint {
             let info = self.engine.sessions().info(now, id);
             let worker = info.and_then(|info| info.last_worker);
@@ -123,7 +128,8 @@ impl World {
         let id = self.session_id();
         let now = self.now;
         let held = self.engine.holdings();
-        self.book.check(now, &self.ledger, &held, self.engine.sessions())?;
+        self.book
+            .check(now, &self.ledger, &held, self.engine.sessions())?;
         match self.random.within(0..=5) {
             0..=1 => {
                 self.note(&format!("{id} ends"));
@@ -173,7 +179,9 @@ impl World {
     /// Tells what a call has changed in its session. Answers whether the call goes on after that.
     pub(crate) fn session_first(&mut self, worker: WorkerId, call: CallId) -> bool {
         let process = self.process(worker);
-        if process.deaf || !process.sessions.contains_key(&call) || process.announced.contains(&call)
+        if process.deaf
+            || !process.sessions.contains_key(&call)
+            || process.announced.contains(&call)
         {
             return false;
         }
@@ -204,6 +212,10 @@ impl World {
         self.send(worker);
         let after = self.random.within(1..=self.scenario.service);
         self.plan(after, Happening::Finish(worker, call));
+        if self.random.chance(faults.crash * 4) {
+            // It dies between what it has changed and its answer.
+            self.plan(after / 2, Happening::Die(worker, 0));
+        }
         true
     }
 }
