@@ -304,10 +304,8 @@ impl Ledger {
         if self.unhealthy {
             return Intake::RefusedAsUnhealthy;
         }
-        if let Some(pin) = options.worker {
-            if !self.serves(pin) {
-                return Intake::Refused(ErrorCode::WorkerExited);
-            }
+        if options.worker.is_some_and(|pin| !self.serves(pin)) {
+            return Intake::Refused(ErrorCode::WorkerExited);
         }
         let free = held
             .workers

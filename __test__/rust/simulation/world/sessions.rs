@@ -144,8 +144,8 @@ impl World {
                 let Change { set, delete } = change;
                 let set = set.into_iter().map(|(key, v)| (key, v.into())).collect();
                 let changes = Changes { set, delete };
-                let changed = self.engine.sessions().apply(now, &id, changes);
-                ensure!(changed.is_ok() == fits, "session {id}: {changed:?}");
+                let outcome = self.engine.sessions().apply(now, &id, changes);
+                ensure!(outcome.is_ok() == fits, "session {id}: {outcome:?}");
             }
             4 => {
                 self.engine.sessions().sweep(now);
