@@ -296,10 +296,12 @@ impl Book {
     /// A request was written.
     pub(crate) fn wrote(&mut self, now: Time, worker: WorkerId, request: &Request) -> Verdict {
         let call = request.call;
-        let Some(member) = self.members.get(&call) else {
+        let Some(member) = self.members.get_mut(&call) else {
             ensure!(request.session.is_none(), "call {call} carries a session");
             return Ok(());
         };
+        // What an earlier worker said of it is worth nothing.
+        member.changes = None;
         let current = self
             .models
             .get_mut(&member.session)
@@ -363,16 +365,9 @@ impl Book {
         }
     }
 
-    /// What was sent of a call's changes is worth nothing once the call waits again.
-    pub(crate) fn event(&mut self, now: Time, event: &Event, ledger: &Ledger) -> Verdict {
+    /// The engine says something.
+    pub(crate) fn event(&mut self, now: Time, event: &Event) -> Verdict {
         match event {
-            Event::WorkerExit { .. } => {
-                for (call, member) in &mut self.members {
-                    if ledger.at(*call).is_none() {
-                        member.changes = None;
-                    }
-                }
-            }
             Event::SessionLost { session, worker } => {
                 let Some(model) = self.models.get_mut(session) else {
                     return Err(format!("session {session} is lost and not there"));

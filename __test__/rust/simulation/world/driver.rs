@@ -108,7 +108,7 @@ impl World {
         for event in std::mem::take(&mut self.actions.events) {
             self.note(&format!("{event:?}"));
             self.ledger.event(self.now, &event, &held)?;
-            self.book.event(self.now, &event, &self.ledger)?;
+            self.book.event(self.now, &event)?;
             self.seen.insert(name_of(&event));
             if let Event::Handlers { names, .. } = event {
                 self.names = names;
