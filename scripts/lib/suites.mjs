@@ -20,8 +20,6 @@ const node = process.execPath;
 const coverage = inProject('coverage');
 const jestReport = inProject('coverage', 'jest.json');
 
-/** Clippy with warnings as errors. */
-
 /** Whether cargo-nextest, which runs each test in a process of its own, is there. */
 const hasNextest = await works('cargo', ['nextest', '--version']);
 
