@@ -5,16 +5,21 @@
 //! - [`batch`]: the calls of one tick, as the facade lays them out
 //! - [`launch`]: from options to a prepared environment and a worker's command line
 //! - [`output`]: from bytes of an output stream to text
+//! - [`post`]: from other threads to that of the driver
 //! - [`resolve`]: which interpreter would be used
 
 pub mod batch;
 pub mod launch;
+mod log;
 mod memory;
+mod news;
 pub mod node;
 pub mod options;
 pub mod output;
 pub mod policies;
+pub mod post;
 pub mod resolve;
 mod sessions;
 mod signals;
+mod store;
 mod vitals;

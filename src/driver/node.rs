@@ -4,41 +4,37 @@
 
 use std::os::fd::IntoRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
 use rustc_hash::FxHashMap;
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::driver::batch::{Batch, Entry, Item};
 use crate::driver::launch::{Prepared, prepare};
 use crate::driver::memory::SharedMemory;
+use crate::driver::news::{News, json};
 use crate::driver::options::SpawnOptions;
 use crate::driver::output::Utf8;
 use crate::driver::policies::{CallPolicies, without_defaults};
-use crate::driver::sessions::{StoreObserver, restore};
+use crate::driver::post::{ChildObserver, Message, Post, Wake};
 use crate::driver::signals;
+use crate::driver::store;
 use crate::driver::vitals;
 use crate::engine::{Actions, Command, Engine, Event, Exit, Kept, PoolRequest, Received, Settled};
 use crate::environ::Step;
-use crate::error::{ErrorCode, Failure};
+use crate::error::Failure;
 use crate::ids::{CallId, CallbackId, WorkerId};
 use crate::memory::{Loan, NotLent, Purpose};
 use crate::process::{
-    Child, Chunk, ExitReport, Observer, OutputStream, OwnerId, ProcessEvent, Reactor, StopPlan,
-    WriteState, begin, kill_owned,
+    Child, ExitReport, OwnerId, ProcessEvent, Reactor, StopPlan, WriteState, begin, kill_owned,
 };
 use crate::protocol::header::{Header, Kind};
-use crate::storage::{self, SessionFile};
+use crate::storage::SessionFile;
 use crate::time::Time;
 
 /// Bytes from which an outbox is handed over instead of copied.
 const HAND_OVER: usize = 256 * 1024;
-
-/// Tells the event loop that [`NodeDriver::poll`] has work. Called on any thread.
-pub type Wake = Arc<dyn Fn() + Send + Sync>;
 
 /// One spawned target.
 pub struct NodeDriver {
@@ -48,7 +44,7 @@ pub struct NodeDriver {
     prepared: Option<Arc<Prepared>>,
     /// Ends the preparation of the environment when it is dropped half-way.
     preparing: Option<tokio::task::AbortHandle>,
-    children: FxHashMap<WorkerId, Running>,
+    pub(super) children: FxHashMap<WorkerId, Running>,
     memory: SharedMemory,
     /// Workers whose process is being started.
     starting: usize,
@@ -59,7 +55,7 @@ pub struct NodeDriver {
     /// The engine has no workers left; told to the facade once the processes are gone too.
     stopped: bool,
     actions: Actions,
-    news: Vec<Value>,
+    pub(super) news: Vec<Value>,
     /// Calls answered by kept replies: each its id, the length and the bytes.
     kept: Vec<u8>,
     inbox: Receiver<Message>,
@@ -67,65 +63,10 @@ pub struct NodeDriver {
 }
 
 /// A worker's process and the text of its streams.
-struct Running {
+pub(super) struct Running {
     child: Child,
-    stdout: Utf8,
-    stderr: Utf8,
-}
-
-/// Where other threads put what happened.
-#[derive(Clone)]
-pub(super) struct Post {
-    sender: Sender<Message>,
-    wake: Wake,
-    /// A wake-up is on its way: no second one is needed.
-    woken: Arc<AtomicBool>,
-}
-
-pub(super) enum Message {
-    Progress(Step),
-    Prepared(Result<Prepared, Failure>),
-    Restored(Result<(SessionFile, storage::Sessions), Failure>),
-    StoreFailed(String),
-    StoreClosed,
-    Started(WorkerId, std::io::Result<Child>),
-    Process(WorkerId, ProcessEvent),
-}
-
-/// What the driver itself tells the facade, beside the engine's events.
-#[derive(Serialize)]
-#[serde(tag = "type")]
-enum News {
-    #[serde(rename = "setup")]
-    Setup {
-        #[serde(flatten)]
-        step: Step,
-    },
-    #[serde(rename = "prepared")]
-    Prepared { environment: Value },
-    #[serde(rename = "worker:start")]
-    WorkerStart { worker: WorkerId, pid: u32, fd: i32 },
-    #[serde(rename = "store-failed")]
-    StoreFailed { message: String },
-}
-
-impl Post {
-    pub(super) fn put(&self, message: Message) {
-        if self.sender.send(message).is_ok() && !self.woken.swap(true, Ordering::AcqRel) {
-            (self.wake)();
-        }
-    }
-}
-
-struct ChildObserver {
-    worker: WorkerId,
-    post: Post,
-}
-
-impl Observer for ChildObserver {
-    fn event(&self, event: ProcessEvent) {
-        self.post.put(Message::Process(self.worker, event));
-    }
+    pub(super) stdout: Utf8,
+    pub(super) stderr: Utf8,
 }
 
 impl std::fmt::Debug for NodeDriver {
@@ -139,7 +80,7 @@ impl std::fmt::Debug for NodeDriver {
 impl NodeDriver {
     /// A driver without a target.
     pub fn new(wake: Wake) -> Self {
-        let (sender, inbox) = channel();
+        let (post, inbox) = Post::new(wake);
         Self {
             epoch: Instant::now(),
             owner: OwnerId::new(),
@@ -156,11 +97,7 @@ impl NodeDriver {
             news: Vec::new(),
             kept: Vec::new(),
             inbox,
-            post: Post {
-                sender,
-                wake,
-                woken: Arc::new(AtomicBool::new(false)),
-            },
+            post,
         }
     }
 
@@ -177,8 +114,7 @@ impl NodeDriver {
             let progress_post = post.clone();
             let progress = move |step: Step| progress_post.put(Message::Progress(step));
             if let Some(path) = options.sessions.store.clone() {
-                let observer = StoreObserver::new(post.clone());
-                let opened = restore(path, observer).await;
+                let opened = store::restore(path, post.clone()).await;
                 let failed = opened.is_err();
                 post.put(Message::Restored(opened));
                 if failed {
@@ -295,7 +231,7 @@ impl NodeDriver {
     pub fn poll(&mut self) {
         // Not a mere store: that could come into effect after the look, and a message that was put in
         // between would neither be seen nor wake anybody.
-        self.post.woken.swap(false, Ordering::AcqRel);
+        self.post.heard();
         while let Ok(message) = self.inbox.try_recv() {
             self.take(message);
         }
@@ -491,45 +427,6 @@ impl NodeDriver {
         }
     }
 
-    fn output(&mut self, worker: WorkerId, stream: OutputStream, bytes: &Chunk) {
-        let Some(running) = self.children.get_mut(&worker) else {
-            return;
-        };
-        let text = match stream {
-            OutputStream::Stdout => running.stdout.push(bytes),
-            OutputStream::Stderr => running.stderr.push(bytes),
-        };
-        self.log(worker, stream, text);
-    }
-
-    fn flush_output(&mut self, worker: WorkerId) {
-        let Some(running) = self.children.get_mut(&worker) else {
-            return;
-        };
-        let (stdout, stderr) = (running.stdout.finish(), running.stderr.finish());
-        self.log(worker, OutputStream::Stdout, stdout);
-        self.log(worker, OutputStream::Stderr, stderr);
-    }
-
-    fn log(&mut self, worker: WorkerId, stream: OutputStream, text: String) {
-        if text.is_empty() {
-            return;
-        }
-        let stream = match stream {
-            OutputStream::Stdout => "stdout",
-            OutputStream::Stderr => "stderr",
-        };
-        let stream = stream.to_owned();
-        let event = Event::Log {
-            worker,
-            stream,
-            text,
-            call_id: None,
-            about: Map::new(),
-        };
-        self.news.push(json(&event));
-    }
-
     /// Does what the engine asks for. What it leads to may ask for more.
     fn carry_out(&mut self, now: Time) {
         loop {
@@ -658,10 +555,7 @@ impl NodeDriver {
             return;
         };
         self.starting += 1;
-        let observer = Arc::new(ChildObserver {
-            worker,
-            post: self.post.clone(),
-        });
+        let observer = Arc::new(ChildObserver::new(worker, self.post.clone()));
         let post = self.post.clone();
         let launch = prepared.launch(self.owner, self.memory.prepare(worker));
         begin(launch, observer, move |outcome| {
@@ -700,12 +594,4 @@ fn exit_of(report: ExitReport) -> Exit {
         stderr_tail: report.stderr_tail,
         journal: report.journal,
     }
-}
-
-/// Our own types serialise; if one does not, the facade gets the reason instead.
-fn json<T: Serialize>(value: &T) -> Value {
-    serde_json::to_value(value).unwrap_or_else(|error| {
-        let failure = Failure::new(ErrorCode::Protocol, error.to_string());
-        Value::String(failure.message)
-    })
 }

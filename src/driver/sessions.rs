@@ -1,16 +1,14 @@
-//! Sessions and globals as the facade asks for them, and the file that they survive in.
+//! Sessions and globals as the facade asks for them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::driver::node::{Message, NodeDriver, Post};
+use crate::driver::node::NodeDriver;
 use crate::engine::Engine;
 use crate::error::{ErrorCode, Failure};
 use crate::session::{Changes, TimeToLive, Value};
-use crate::storage::{self, SessionFile};
 use crate::time::Time;
 
 impl NodeDriver {
@@ -136,36 +134,5 @@ impl NodeDriver {
         ));
         self.with_engine(|engine, now, actions| outcome = change(engine, now, actions));
         outcome
-    }
-}
-
-/// Opens the store on a thread that may wait for the disk.
-pub(super) async fn restore(
-    path: PathBuf,
-    observer: StoreObserver,
-) -> Result<(SessionFile, storage::Sessions), Failure> {
-    tokio::task::spawn_blocking(move || SessionFile::open(&path, observer))
-        .await
-        .unwrap_or_else(|error| Err(Failure::new(ErrorCode::StartFailed, error.to_string())))
-}
-
-/// Brings what the writing thread tells to the thread of the driver.
-pub(super) struct StoreObserver {
-    post: Post,
-}
-
-impl storage::Observer for StoreObserver {
-    fn failed(&self, reason: String) {
-        self.post.put(Message::StoreFailed(reason));
-    }
-
-    fn closed(&self) {
-        self.post.put(Message::StoreClosed);
-    }
-}
-
-impl StoreObserver {
-    pub(super) fn new(post: Post) -> Self {
-        Self { post }
     }
 }
