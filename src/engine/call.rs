@@ -1,8 +1,8 @@
 //! A call from submission to settlement.
 
-use crate::engine::sessions::SessionUse;
 use crate::ids::{CallId, CallbackId, WorkerId};
 use crate::session::Changes;
+use crate::session::SessionUse;
 use crate::time::Time;
 
 /// A call as it enters the engine.

@@ -61,9 +61,9 @@ pub use crate::engine::policies::{
     PolicySet, PolicyStats, RetryStats,
 };
 pub use crate::engine::replies::Received;
-pub use crate::engine::sessions::{Affinity, InSession, SessionUse};
 pub use crate::engine::stats::Durations;
 pub use crate::engine::worker::Exit;
+pub use crate::session::{Affinity, InSession, SessionUse};
 
 use crate::engine::calls::Calls;
 use crate::engine::handlers::Handlers;

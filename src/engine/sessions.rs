@@ -11,41 +11,13 @@ use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
 use crate::protocol::header::Kind;
 use crate::protocol::{Malformed, extras, message};
-use crate::session::{Changes, Globals, Number, Opened, Refusal, Session, Sessions, TimeToLive};
+use crate::session::{
+    Affinity, Changes, Globals, InSession, Opened, Refusal, Session, SessionUse, Sessions,
+};
 use crate::time::Time;
 
 /// How often sessions whose time is over are looked for. They are gone at read before that.
 const SWEEP: Duration = Duration::from_secs(60);
-
-/// How much a session clings to the worker that ran its last call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Affinity {
-    /// That worker if it is free, else any.
-    #[default]
-    Hint,
-    /// That worker; calls wait for it.
-    StrictQueue,
-    /// That worker; calls fail while it is busy.
-    StrictFail,
-}
-
-/// The session of a call as the call enters the engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InSession<'a> {
-    /// Its id.
-    pub id: &'a str,
-    /// Which worker may run the call.
-    pub affinity: Affinity,
-    /// How long it lives untouched, from now on.
-    pub ttl: TimeToLive,
-}
-
-/// The same inside the engine: an option of the call, and of every attempt at it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SessionUse {
-    number: Number,
-    affinity: Affinity,
-}
 
 impl Engine {
     /// Opens the session of a call that is about to be submitted, which gets it among its options.

@@ -5,14 +5,17 @@
 //! |---|---|
 //! | `store.rs` | sessions: sliding time to live, quotas, changes that happen as a whole or not at all |
 //! | `globals.rs` | values without a session, with a fixed time to live |
+//! | `affinity.rs` | how calls belong to a session |
 //! | `changes.rs` | what a call did to its session, as it comes over the wire |
 //! | `journal.rs` | what has to be written down for the next start |
 
+mod affinity;
 mod changes;
 mod globals;
 mod journal;
 mod store;
 
+pub use affinity::{Affinity, InSession, SessionUse};
 pub use changes::Changes;
 pub use globals::{GlobalStats, Globals};
 pub use journal::{Entry, Record};
