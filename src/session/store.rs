@@ -651,6 +651,34 @@ mod tests {
     }
 
     #[test]
+    fn time_stands_still_while_a_call_is_in_a_session_and_its_end_touches_it() {
+        let mut store = Sessions::new(Limits::default(), false);
+        let ttl = TimeToLive::For(Duration::from_secs(1));
+        store.open(Time(0), "a", ttl).unwrap();
+        let number = store.peek(Time(0), "a").unwrap().number();
+        store.enter(Time(0), number);
+        assert_eq!(store.sweep(Time(9 * SECOND)), 0);
+        store.leave(Time(9 * SECOND), number);
+        assert_eq!(store.list(Time(10 * SECOND - 1)), ["a"]);
+        assert!(store.list(Time(10 * SECOND)).is_empty());
+        // A call that comes too late does not bring it back.
+        store.enter(Time(10 * SECOND), number);
+        let nothing = SessionHoldings::default();
+        assert_eq!(store.holdings(), nothing);
+        store.leave(Time(10 * SECOND), number);
+        assert_eq!(store.holdings(), nothing);
+    }
+
+    #[test]
+    fn only_what_has_a_time_to_live_may_expire() {
+        let mut store = Sessions::new(Limits::default(), false);
+        store.open(Time(0), "ever", TimeToLive::Forever).unwrap();
+        assert!(!store.may_expire());
+        store.open(Time(0), "a", TimeToLive::Unchanged).unwrap();
+        assert!(store.may_expire());
+    }
+
+    #[test]
     fn what_was_idle_before_the_start_counts() {
         let mut store = Sessions::new(Limits::default(), false);
         let record = |idle| Record {
