@@ -49,7 +49,10 @@ export { NativeLoadError } from './platform.js';
 export { type ResolvedPython, type ResolvePythonOptions, resolvePython } from './resolve-python.js';
 export type { ResumableCounters } from './resumable.js';
 export {
+  type CreatedProgram,
   type Globals,
+  type ProgramCommands,
+  type Programs,
   Session,
   type SessionInfo,
   type SessionManager,

@@ -4,6 +4,7 @@ import { type Api, createApi } from '../api.js';
 import type { CallOptions, StreamOptions } from '../options/index.js';
 import type { SessionReference } from '../options/session.js';
 import type { PythonStream } from '../stream.js';
+import { type ProgramCommands, Programs } from './programs.js';
 import type { SessionInfo, SessionStore } from './store.js';
 
 /** What a session needs of its instance. */
@@ -62,6 +63,15 @@ export class Session {
     return createApi<Module>((name, args) =>
       this.#owner.isStream(name) ? this.stream(name, args) : this.invoke(name, args),
     );
+  }
+
+  /**
+   * Programs: what one handler makes is kept here, and given to the handler that runs it.
+   *
+   * @throws TypeError if a command is no name of a handler
+   */
+  programs(commands: ProgramCommands = {}): Programs {
+    return new Programs(this, commands);
   }
 
   /** A value; undefined if there is none. */
