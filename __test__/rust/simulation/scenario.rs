@@ -152,7 +152,6 @@ impl Scenario {
                 ttl: some(random, 80, 500..=200_000),
             },
             durable_sessions: random.chance(30),
-            ..Config::default()
         };
         // Half of the worlds are kind in most respects: faults then meet undisturbed neighbours.
         let scale = random.pick(&[0, 1, 1, 4]);

@@ -522,6 +522,10 @@ impl Ledger {
     }
 
     /// Requests went out to a worker.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one rule after the other, in the order of the engine"
+    )]
     pub(crate) fn wrote(&mut self, now: Time, worker: WorkerId, requests: &[Request]) -> Verdict {
         if requests.is_empty() {
             return Ok(());

@@ -401,14 +401,13 @@ impl World {
             frame: &frame,
             options,
         };
-        let intake = match session {
-            Some(session) => self.submit_in_session(&mut submission, &session)?,
-            None => {
-                let intake = self.ledger.intake(options, &self.engine.holdings());
-                self.note(&format!("{id} {options:?}: {intake:?}"));
-                self.engine.submit(self.now, &submission, &mut self.actions);
-                intake
-            }
+        let intake = if let Some(session) = session {
+            self.submit_in_session(&mut submission, &session)?
+        } else {
+            let intake = self.ledger.intake(options, &self.engine.holdings());
+            self.note(&format!("{id} {options:?}: {intake:?}"));
+            self.engine.submit(self.now, &submission, &mut self.actions);
+            intake
         };
         self.carry_out(None, false)?;
         let told = self.ledger.told(id);
