@@ -582,3 +582,21 @@ describe.each(MODES)('%s', (_, source, options) => {
     expect(nested).toMatchObject({ data: { message: 'inside' } });
   });
 });
+
+test('a module of handlers is an attribute of the package, also at import time', async () => {
+  const synapse = await spawnModule(`
+    import synapse
+    from synapse import callback, handler
+
+    DataFetch = synapse.market.DataFetch
+
+    @handler
+    def fetch(symbol):
+        return [DataFetch({"symbol": symbol}).result(), callback("market.DataFetch", symbol).result()]
+  `);
+  synapse.handle('market', { DataFetch: (request: unknown) => ({ request }) });
+  expect(await synapse.invoke('fetch', ['BTC'])).toEqual([
+    { request: { symbol: 'BTC' } },
+    { request: 'BTC' },
+  ]);
+});

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from synapse._cancelled import Cancelled
 from synapse._context import Context, context
-from synapse._host import Host, host
+from synapse._host import Host, HostModule, host
 from synapse._host_errors import HandlerNotFound, HostError
 from synapse._protocol.errors import EncodeError, ValidationError
 from synapse._registry import Handler, registry
@@ -51,6 +51,7 @@ __all__ = [
     "HostStream",
     "ValidationError",
     "__version__",
+    "callback",
     "context",
     "handler",
     "handlers",
@@ -158,8 +159,16 @@ def on_stop(function: Function) -> Function:
     return function
 
 
+def callback(name: str, /, *args: Any, **kwargs: Any) -> HostCall:
+    """Calls a handler registered in Node by its whole name: `callback("market.DataFetch", {…})`.
+
+    The same as `host.call`, which says what it raises.
+    """
+    return host.call(name, *args, **kwargs)
+
+
 def __getattr__(name: str) -> Any:
-    """Loads the classes of calls of the host when somebody asks for them."""
+    """Modules of handlers in Node, as in `synapse.market.DataFetch({…})`; and what loads late."""
     if name == "HostCall":
         from synapse._host_call import HostCall
 
@@ -176,4 +185,11 @@ def __getattr__(name: str) -> Any:
         from synapse._worker.inputs import HostStream
 
         return HostStream
+    if name == "testing":
+        from importlib import import_module
+
+        # `from synapse import testing` asks here before it imports.
+        return import_module("synapse.testing")
+    if name[:1].islower():
+        return HostModule(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -72,5 +72,34 @@ class HostPath:
         return f"<host.{self._path}>"
 
 
+class HostModule:
+    """A module of handlers, as `synapse.market` gives it: `synapse.market.DataFetch(…)`."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Nothing that can be called has this name: it is misspelt, or a handler of its own.
+
+        Raises:
+            AttributeError: always.
+
+        """
+        raise AttributeError(
+            f"module 'synapse' has no function {self._name!r}; a handler of Node is called as "
+            f"host.{self._name}(…), one of a module of handlers as synapse.{self._name}.Name(…)"
+        )
+
+    def __getattr__(self, name: str) -> HostPath:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return HostPath(host, f"{self._name}.{name}")
+
+    def __repr__(self) -> str:
+        return f"<synapse.{self._name}>"
+
+
 #: The host of this worker.
 host = Host()
