@@ -93,7 +93,9 @@ const SYNCHRONOUS = `
       for thing in gc.get_objects():
           name = type(thing).__name__
           if name == "Asynchronous":
-              found.update(sizes(thing, "_tasks", "_unborn", "_unwanted", "_windows", "_waiting"))
+              found.update(sizes(thing, "_tasks", "_unborn", "_unwanted", "_windows"))
+          elif name == "Turns":
+              found.update(sizes(thing, "_ready", "_held"))
           elif name == "Pool":
               found["_open"] = len(thing._open)
           elif name == "ThreadInterrupter":
