@@ -204,9 +204,12 @@ export class Run {
 
   async #step(number: number): Promise<void> {
     const random = this.#random;
-    const { deaths = false, names } = this.#plan;
+    const { deaths = false, names, steps } = this.#plan;
     if (deaths && random.chance(1)) this.#killOne();
-    const name = deaths && random.chance(1) ? 'dies' : random.pick(names);
+    // The first ends its worker whatever the seed, so that no run is without a death.
+    const isFirst = number === steps;
+    const dies = deaths && (random.chance(1) || isFirst);
+    const name = dies ? 'dies' : random.pick(names);
     const value = random.chance(3) ? `${number} ${'x'.repeat(100_000)}` : `${number}`;
     const seconds = random.chance(10) ? 0.02 : random.next() * 0.002;
     const count = random.pick([0, 1, 5, 40, 400]);
@@ -217,8 +220,8 @@ export class Run {
     else if (name === 'dies') args.push(random.pick(CODES));
     const reason = new Error(`${number} was aborted`);
     const controller = new AbortController();
-    const aborts = random.chance(45);
-    const timeout = random.chance(15) ? 1 + random.below(12) : 0;
+    const aborts = random.chance(45) && !isFirst;
+    const timeout = random.chance(15) && !isFirst ? 1 + random.below(12) : 0;
     const options: CallOptions = {
       ...(aborts || random.chance(20) ? { signal: controller.signal } : {}),
       ...(timeout > 0 ? { timeout } : {}),

@@ -143,6 +143,19 @@ def test_sigterm_before_hello_ends_the_process_as_ever(start):
     assert worker.wait() == -signal.SIGTERM
 
 
+def test_sigterm_in_the_end_of_the_interpreter_changes_no_exit_code(start):
+    source = BASIC + (
+        "class Last:\n"
+        "    def __del__(self, kill=os.kill, pid=os.getpid(), term=15, write=os.write):\n"
+        "        kill(pid, term)\n"
+        "        write(1, b'alive')\n"
+        "sys.last = Last()\n"
+    )
+    worker = start(source).ready()
+    assert worker.end() == 0
+    assert "alive" in worker.output("stdout")
+
+
 def test_a_second_sigterm_ends_a_stop_hook_that_hangs(start):
     source = BASIC + "\n@on_stop\ndef hang():\n    os.write(1, b'hanging')\n    time.sleep(100)\n"
     worker = start(source).ready()

@@ -204,7 +204,7 @@ fn starve() {
     let normal = getrlimit(Resource::Nofile);
     let before = count();
     let (mut failures, mut successes) = (0, 0);
-    for spare in 0..24 {
+    for spare in 0..48 {
         // Counting has used one itself.
         setrlimit(
             Resource::Nofile,

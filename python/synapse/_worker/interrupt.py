@@ -10,6 +10,7 @@ The exception is raised only while a function of the user is on top of the stack
 
 from __future__ import annotations
 
+import atexit
 import os
 from _thread import get_ident
 
@@ -69,6 +70,7 @@ class Interrupter:
             signals.signal(signals.SIGURG, self._on_urgent)
         if terminate and signals.getsignal(signals.SIGTERM) == signals.SIG_DFL:
             signals.signal(signals.SIGTERM, self._on_terminate)
+            atexit.register(self._outlive_terminate)
         self._watchdog.tasks.append(self._again)
 
     def interrupt(self, call: int) -> None:
@@ -142,6 +144,12 @@ class Interrupter:
         self._worker.urgent = True
         self._worker.cancel(STOP)
         self._on_urgent(number, frame)
+
+    def _outlive_terminate(self) -> None:
+        # The interpreter's end takes its handlers away, and SIGTERM, which comes with the end of
+        # the channel, would make a worker that ends well look as if it had been killed.
+        if signals.getsignal(signals.SIGTERM) == self._on_terminate:
+            signals.signal(signals.SIGTERM, signals.SIG_IGN)
 
     def _is_in_user_code(self, frame: FrameType | None) -> bool:
         return is_in_user_code(frame, self.drivers)

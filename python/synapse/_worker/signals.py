@@ -3,6 +3,7 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from signal import SIG_DFL as SIG_DFL
+    from signal import SIG_IGN as SIG_IGN
     from signal import SIGINT as SIGINT
     from signal import SIGKILL as SIGKILL
     from signal import SIGTERM as SIGTERM
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 else:
     from _signal import (
         SIG_DFL,
+        SIG_IGN,
         SIGINT,
         SIGKILL,
         SIGTERM,
@@ -28,6 +30,7 @@ __all__ = [
     "SIGTERM",
     "SIGURG",
     "SIG_DFL",
+    "SIG_IGN",
     "getsignal",
     "pthread_kill",
     "signal",
