@@ -4,6 +4,9 @@ import type { CallTarget } from './calls.js';
 import { HandlerNotFoundError } from './errors/index.js';
 import { nearest } from './options/index.js';
 
+/** How the names begin of what every worker answers besides the handlers of the user. */
+const RESERVED = 'synapse.';
+
 /** What a worker says of a handler. See "Hello" in docs/protocol.md. */
 export interface HandlerInfo {
   readonly name: string;
@@ -41,7 +44,7 @@ export class Handlers {
     const available = this.names();
     const list = available.length === 0 ? 'none' : available.join(', ');
     const message = `there is no handler "${name}"; available: ${list}`;
-    const similar = nearest(name, available);
+    const similar = nearest(name, name.startsWith(RESERVED) ? this.#names : available);
     let hint = similar === undefined ? undefined : `did you mean "${similar}"?`;
     if (available.length === 0) hint = 'a script of version 1.4 has no names: use call(input)';
     throw new HandlerNotFoundError(message, { handler: name, available, hint });
@@ -64,8 +67,9 @@ export class Handlers {
     return target;
   }
 
+  /** Those of the user. */
   names(): string[] {
-    return this.#infos.map((info) => info.name);
+    return this.#infos.map((info) => info.name).filter((name) => !name.startsWith(RESERVED));
   }
 }
 

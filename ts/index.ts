@@ -2,6 +2,7 @@
 
 export type { Api } from './api.js';
 export { ArrowIpc, type ArrowKind } from './arrow.js';
+export type { InfoReply, PingReply } from './builtin.js';
 export type {
   HandlerContext,
   HandlerRegistration,
@@ -11,6 +12,7 @@ export type {
 export { NdArray, ndarray } from './codec/index.js';
 export * from './errors/index.js';
 export type * from './events.js';
+export type { HandlerInfo } from './handlers.js';
 export {
   type GroupStats,
   type HubEvents,

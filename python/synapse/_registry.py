@@ -13,6 +13,9 @@ COROUTINE = "coroutine"
 GENERATOR = "generator"
 ASYNC_GENERATOR = "async_generator"
 
+#: How the names begin that are kept for what every worker answers by itself.
+RESERVED = "synapse."
+
 #: Bits of `co_flags`, which `inspect` would take milliseconds to tell.
 _CO_GENERATOR = 0x20
 _CO_COROUTINE = 0x80
@@ -107,9 +110,14 @@ class Registry:
         """Registers a handler.
 
         Raises:
-            ValueError: the name is taken, or there is another default.
+            ValueError: the name is taken or reserved, or there is another default.
 
         """
+        if handler.name.startswith(RESERVED):
+            raise ValueError(
+                f'the handler "{handler.name}" at {place_of(handler.function)} needs another name: '
+                f'those that begin with "{RESERVED}" are kept for what every worker answers'
+            )
         known = self.handlers.get(handler.name)
         if known is not None:
             places = place_of(known.function), place_of(handler.function)

@@ -38,6 +38,8 @@ def test_public_methods_are_handlers(start):
         "market.price",
         "market.ticks",
         "ping",
+        "synapse.info",
+        "synapse.ping",
     ]
     assert [given["name"] for given in names["market.price"]["params"]] == ["symbol", "of"]
     assert names["market.later"]["kind"] == "coroutine"

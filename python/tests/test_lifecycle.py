@@ -62,7 +62,8 @@ def test_hello(start):
     assert hello["executable"] == sys.executable
     assert hello["sdk"] == "2.0.0"
     assert hello["heartbeat"] == 0
-    assert [handler["name"] for handler in hello["handlers"]] == ["echo", "sleep", "spin"]
+    names = [handler["name"] for handler in hello["handlers"]]
+    assert names == ["echo", "sleep", "spin", "synapse.ping", "synapse.info"]
 
 
 @modes()

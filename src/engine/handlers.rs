@@ -13,6 +13,9 @@ use crate::protocol::header::DEFAULT_HANDLER;
 use crate::protocol::message::Hello;
 use crate::time::Time;
 
+/// How the names begin of what every worker answers besides the handlers of the user.
+const RESERVED: &str = "synapse.";
+
 /// All names seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Handlers {
@@ -91,6 +94,12 @@ impl Handlers {
     /// All names, by the engine's number.
     pub(super) fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// The names that users see, in the same order: without what every worker answers by itself.
+    pub(super) fn listed(&self) -> Vec<String> {
+        let own = |name: &&String| !name.starts_with(RESERVED);
+        self.names.iter().filter(own).cloned().collect()
     }
 
     /// What a handler says of itself.
@@ -217,6 +226,15 @@ mod tests {
             (newer.of(3), handlers.name(2), handlers.name(3)),
             (None, Some("new"), None)
         );
+    }
+
+    #[test]
+    fn what_every_worker_answers_is_numbered_but_not_listed() {
+        let mut handlers = Handlers::default();
+        let numbering = handlers.learn(&hello(&["add", "synapse.ping", "synapsed"], None));
+        assert_eq!(handlers.listed(), ["add", "synapsed"]);
+        assert_eq!(handlers.names().len(), 3);
+        assert_eq!(numbering.of(1), Some(1));
     }
 
     #[test]

@@ -426,7 +426,7 @@ fn missing_handler(
     worker: &Worker,
     number: u16,
 ) -> Failure {
-    let available: Vec<String> = handlers.names().to_vec();
+    let available = handlers.listed();
     let list = if available.is_empty() {
         "none".to_owned()
     } else {

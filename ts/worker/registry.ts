@@ -3,6 +3,9 @@
 import { types } from 'node:util';
 import { shared } from './shared.js';
 
+/** How the names begin that are kept for what every worker answers by itself. */
+export const RESERVED = 'synapse.';
+
 /** What can be registered. */
 export type HandlerFunction = (...args: never[]) => unknown;
 
@@ -53,7 +56,7 @@ export const registry = shared(
  * ```
  *
  * @returns the function
- * @throws TypeError if it has no name, the name is taken, or there is another default
+ * @throws TypeError if it has no name, the name is taken or reserved, or there is another default
  */
 export function handler<Run extends HandlerFunction>(run: Run, options?: HandlerOptions): Run;
 export function handler<Run extends HandlerFunction>(
@@ -85,6 +88,10 @@ function add(added: Handler): void {
   const { handlers, sealed } = registry;
   if (sealed) {
     throw new TypeError(`handler "${added.name}" comes too late: the worker has announced its own`);
+  }
+  if (added.name.startsWith(RESERVED)) {
+    const why = `those that begin with "${RESERVED}" are kept for what every worker answers`;
+    throw new TypeError(`handler "${added.name}" needs another name: ${why}`);
   }
   if (handlers.has(added.name)) {
     throw new TypeError(`there is a handler "${added.name}" already`);

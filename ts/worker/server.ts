@@ -22,7 +22,7 @@ import {
 } from './frames.js';
 import type { HostFunctions } from './functions.js';
 import type { Output } from './output.js';
-import type { Handler } from './registry.js';
+import { type Handler, RESERVED } from './registry.js';
 import { Turns } from './turns.js';
 
 /** Kinds that may come for a call that is over. */
@@ -101,6 +101,11 @@ export class Server implements ContextBackend {
   /** Calls that have not been answered. */
   get open(): number {
     return this.#calls.size;
+  }
+
+  /** Calls that run, also those that return at once. */
+  get running(): number {
+    return this.#running;
   }
 
   /**
@@ -203,7 +208,8 @@ export class Server implements ContextBackend {
     }
     const handler = this.#handlers[number];
     if (handler === undefined) {
-      const available = this.#handlers.map(({ name }) => name);
+      const names = this.#handlers.map(({ name }) => name);
+      const available = names.filter((name) => !name.startsWith(RESERVED));
       const message = `there is no handler number ${number}; available: ${available.join(', ')}`;
       const type = 'ReferenceError';
       const data = { available };

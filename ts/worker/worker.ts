@@ -2,6 +2,7 @@
 
 import { resolve } from 'node:path';
 import { Link } from '../link.js';
+import { builtinHandlers, runtime } from './builtin.js';
 import { Callbacks } from './callbacks.js';
 import type { Config } from './config.js';
 import { running } from './context.js';
@@ -83,7 +84,11 @@ export class Worker {
 
   #serve(): void {
     const { concurrency, frame, depth, heartbeatMs, dataIn } = this.#config;
-    const handlers = [...registry.handlers.values()];
+    const own = [...registry.handlers.values()];
+    const handlers = [
+      ...own,
+      ...builtinHandlers(own, concurrency, () => this.#server?.running ?? 0),
+    ];
     registry.sealed = true;
     const limits = { concurrency, frame, depth };
     const server = new Server(handlers, this.#data, this.#callbacks, this.#functions, limits);
@@ -94,7 +99,7 @@ export class Worker {
       protocol: VERSION,
       mode: 'synapse',
       pid: process.pid,
-      runtime: `Node.js ${process.versions.node}`,
+      runtime: runtime(),
       executable: process.execPath,
       heartbeat: Math.ceil(heartbeatMs),
       default: position < 0 ? null : position,

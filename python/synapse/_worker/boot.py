@@ -204,12 +204,13 @@ def _serve(worker: Worker, watchdog: Watchdog, interrupter: Interrupter, streams
     # As in `_launch`: what follows is our own code again.
     unwanted, sys.dont_write_bytecode = sys.dont_write_bytecode, False
     from synapse._arguments import prepare
+    from synapse._worker.builtin import builtin_handlers
     from synapse._worker.calls import Calls
 
     prepare(worker.registry.handlers.values(), config.validate)
-    calls = Calls(worker)
     server: Any
     mode = _choose_mode(config)
+    calls = Calls(worker, builtin_handlers(worker, mode))
     if mode == "async":
         from synapse._worker.asynchronous import Asynchronous
 

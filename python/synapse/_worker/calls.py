@@ -31,7 +31,7 @@ from synapse._protocol.header import (
     frame,
     word,
 )
-from synapse._registry import ASYNC_GENERATOR, FUNCTION, GENERATOR, Handler
+from synapse._registry import ASYNC_GENERATOR, FUNCTION, GENERATOR, RESERVED, Handler
 from synapse._signature import views_of
 from synapse._worker.large import BIN32_HEAD, binary_response
 from synapse._worker.lending import LENT_BYTES
@@ -40,7 +40,7 @@ from synapse._worker.watcher import protocol_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from synapse._views import Views
@@ -95,10 +95,10 @@ class Request:
 class Calls:
     """The table of handlers as hello numbers them, and what replies are made of."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, builtin: Sequence[Handler] = ()) -> None:
         self._worker = worker
-        #: By number; None for those that were unregistered since.
-        self.handlers: list[Handler | None] = list(worker.registry.handlers.values())
+        #: By number, those of every worker last; None for those that were unregistered since.
+        self.handlers: list[Handler | None] = [*worker.registry.handlers.values(), *builtin]
         worker.registry.on_unregister.append(self._forget)
         #: By word: plain functions that get one argument, and those that get an array of them.
         self.single: dict[int, Callable[[Any], Any]] = {}
@@ -199,7 +199,8 @@ class Calls:
     def _not_found(self, call: int, number: int) -> bytes:
         from synapse._errors import HANDLER_NOT_FOUND, plain_map
 
-        names = [handler.name for handler in self.handlers if handler is not None]
+        known = [handler.name for handler in self.handlers if handler is not None]
+        names = [name for name in known if not name.startswith(RESERVED)]
         message = f"there is no handler number {number} any more"
         described = plain_map(HANDLER_NOT_FOUND, message, available=names)
         return frame(ERROR, call, encode(described))
