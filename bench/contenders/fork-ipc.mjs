@@ -1,7 +1,7 @@
 /**
  * The stand-in for peepsy 1.0: `child_process.fork`, Node's own channel with JSON, a request with an id
- * and a map of what waits for answers. Nothing of what peepsy did besides (queues, timers, heartbeats)
- * is done here, so it is the best case of that approach.
+ * and a map of what waits for answers; of several children each gets a call in turn. Nothing of what peepsy
+ * did besides (queues, timers, heartbeats) is done here, so it is the best case of that approach.
  */
 
 import { fork } from 'node:child_process';
@@ -13,36 +13,45 @@ export class ForkIpc {
   static id = 'fork-ipc';
   static title = 'fork IPC (peepsy)';
   static role = 'node';
-  static capabilities = { bytes: false, burst: true, restart: true };
+  static capabilities = { bytes: false, burst: true, restart: true, pool: true };
 
-  #child = null;
+  #workers;
+  #children = [];
   #waiting = new Map();
   #last = 0;
+
+  constructor({ workers = 1 } = {}) {
+    this.#workers = workers;
+  }
 
   static unavailable() {
     return null;
   }
 
   get pid() {
-    return this.#child?.pid ?? null;
+    return this.#children[0]?.pid ?? null;
   }
 
   async start() {
-    this.#child = fork(join(benchDirectory, 'node', 'fork.mjs'));
-    await once(this.#child, 'message');
-    this.#child.on('message', ({ id, status, data }) => {
-      const { resolve, reject } = this.#waiting.get(id);
-      this.#waiting.delete(id);
-      if (status === 200) resolve(data);
-      else reject(new Error(data));
-    });
+    const program = join(benchDirectory, 'node', 'fork.mjs');
+    this.#children = Array.from({ length: this.#workers }, () => fork(program));
+    await Promise.all(this.#children.map((child) => once(child, 'message')));
+    for (const child of this.#children) {
+      child.on('message', ({ id, status, data }) => {
+        const { resolve, reject } = this.#waiting.get(id);
+        this.#waiting.delete(id);
+        if (status === 200) resolve(data);
+        else reject(new Error(data));
+      });
+    }
   }
 
   call(data) {
     return new Promise((resolve, reject) => {
       this.#last += 1;
       this.#waiting.set(this.#last, { resolve, reject });
-      this.#child.send({ id: this.#last, action: 'echo', data });
+      const child = this.#children[this.#last % this.#children.length];
+      child.send({ id: this.#last, action: 'echo', data });
     });
   }
 
@@ -51,9 +60,9 @@ export class ForkIpc {
   }
 
   async stop() {
-    const exit = once(this.#child, 'exit');
-    this.#child.disconnect();
-    await exit;
-    this.#child = null;
+    const exits = this.#children.map((child) => once(child, 'exit'));
+    for (const child of this.#children) child.disconnect();
+    await Promise.all(exits);
+    this.#children = [];
   }
 }

@@ -10,7 +10,9 @@
  *                             inProcess: Python inside the Node process;
  *                             echoes: false where the reply is not the value;
  *                             callbacks, streams, numpy: has callBack(value,
- *                             count), consume(count), dot(left, right)
+ *                             count), consume(count), dot(left, right);
+ *                             handlers: has invoke(name, args); pool: takes
+ *                             the option `workers`
  *   static unavailable()      why it cannot run here, or null
  *   start()                   resolves when a call may be made
  *   call(value)               the echo of the value, or a promise of it

@@ -17,9 +17,14 @@ export class NodeWorker {
   static id = 'node-worker';
   static title = 'Synapse, worker in Node';
   static role = 'node';
-  static capabilities = { bytes: true, burst: true, restart: true };
+  static capabilities = { bytes: true, burst: true, restart: true, pool: true };
 
+  #options;
   #synapse = null;
+
+  constructor(options = {}) {
+    this.#options = { runtime: 'node', queue: QUEUE, ...options };
+  }
 
   static unavailable() {
     return problem;
@@ -31,8 +36,7 @@ export class NodeWorker {
 
   async start() {
     this.#synapse = new api.Synapse();
-    const options = { runtime: 'node', queue: QUEUE };
-    await this.#synapse.spawn(join(benchDirectory, 'node'), 'worker', options);
+    await this.#synapse.spawn(join(benchDirectory, 'node'), 'worker', this.#options);
   }
 
   call(value) {

@@ -11,5 +11,7 @@ export class SynapseSdk extends SynapseContender {
     callbacks: true,
     streams: true,
     numpy: true,
+    pool: true,
+    handlers: true,
   };
 }

@@ -27,14 +27,14 @@ export class SynapseContender {
   #synapse = null;
 
   /**
-   * `installer` is 'uv', 'pip' or absent for Synapse's own choice; `program` a directory of
-   * `bench/python`, if it is to be another than the contender's own.
+   * `program` is a directory of `bench/python`, if it is to be another than the contender's own; what
+   * is left are options of `spawn`.
    */
-  constructor({ directory, installer, program } = {}) {
+  constructor({ directory, program, ...options } = {}) {
     const { id } = this.constructor;
     this.#program = program ?? this.constructor.program;
     this.#directory = directory ?? directoryOf(program === undefined ? id : `${id}-${program}`);
-    this.#options = { queue: QUEUE, ...(installer === undefined ? {} : { installer }) };
+    this.#options = { queue: QUEUE, ...options };
   }
 
   static unavailable() {
@@ -60,9 +60,14 @@ export class SynapseContender {
     return Promise.all(values.map((value) => this.#synapse.call(value)));
   }
 
+  /** A handler of the program by its name. */
+  invoke(name, args) {
+    return this.#synapse.invoke(name, args);
+  }
+
   /** Has the program `host` call Node `count` times; gives the median in microseconds. */
   callBack(value, count) {
-    return this.#synapse.invoke('ask', [value, count]);
+    return this.invoke('ask', [value, count]);
   }
 
   /** Takes `count` items from the program `host`; gives how many came. */
@@ -75,7 +80,7 @@ export class SynapseContender {
 
   /** The product of two vectors, by the program `numpy`. */
   dot(left, right) {
-    return this.#synapse.invoke('dot', [left, right]);
+    return this.invoke('dot', [left, right]);
   }
 
   async stop() {

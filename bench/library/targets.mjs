@@ -47,6 +47,35 @@ export function within(entrant, limits, unit) {
   };
 }
 
+/** `entrant` makes at least `limits[pass]` calls a second; `callsOver(figure)` says how many it makes. */
+export function perSecond(entrant, limits, callsOver) {
+  const rate = (figure) => `${Math.round(figure).toLocaleString('en')} calls/s`;
+  return {
+    entrant,
+    against: null,
+    limits,
+    text: (limit) => `≥ ${rate(limit)}`,
+    read: (results) =>
+      results.has(entrant) ? callsOver(median(results.get(entrant).turns)) : null,
+    show: rate,
+    holds: (figure, limit) => figure >= limit,
+  };
+}
+
+/** `entrant` gets to at least `limits[pass]` percent of a rate at which its figure would be `ideal`. */
+export function ofIdeal(entrant, limits, ideal) {
+  return {
+    entrant,
+    against: 'the ideal',
+    limits,
+    text: (limit) => `≥ ${limit} % of the ideal rate`,
+    read: (results) =>
+      results.has(entrant) ? (100 * ideal) / median(results.get(entrant).turns) : null,
+    show: (figure) => `${figure.toFixed(1)} %`,
+    holds: (figure, limit) => figure >= limit,
+  };
+}
+
 /** The figure of `entrant` is at most `limits[pass]` more than that of `against`. */
 export function above(entrant, limits, against, unit) {
   return {

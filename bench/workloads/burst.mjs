@@ -25,6 +25,11 @@ export async function burst({ contender, Contender, quick }, value) {
   return (duration / count) * CALLS;
 }
 
+/** Calls a second of a burst that took so many milliseconds. */
+export function callsPerSecond(duration) {
+  return (CALLS / duration) * 1_000;
+}
+
 /** Says when a contender makes fewer calls than the title promises. */
 export function burstNote(Contender, { quick }) {
   const count = callsOf(Contender, quick);

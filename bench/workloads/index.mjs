@@ -19,15 +19,19 @@
  *   targets                   see library/targets.mjs
  */
 
+import { asyncWorkers } from './async-workers.mjs';
 import { burstObject } from './burst-object.mjs';
 import { burstTiny } from './burst-tiny.mjs';
 import { bytes } from './bytes.mjs';
 import { callback } from './callback.mjs';
 import { cold } from './cold.mjs';
+import { cpuBound } from './cpu-bound.mjs';
 import { dispose } from './dispose.mjs';
 import { drift } from './drift.mjs';
 import { idle } from './idle.mjs';
 import { numpyDot } from './numpy-dot.mjs';
+import { poolStarts } from './pool-starts.mjs';
+import { pool4, pool16 } from './pools.mjs';
 import { rows } from './rows.mjs';
 import { scalar } from './scalar.mjs';
 import { stream1m } from './stream-1m.mjs';
@@ -44,6 +48,11 @@ export const workloads = [
   numpyDot,
   stream1m,
   callback,
+  pool4,
+  pool16,
+  asyncWorkers,
+  cpuBound,
+  poolStarts,
   warm,
   cold,
   dispose,

@@ -26,7 +26,9 @@ class Hooks:
         if self._loop is None:
             import asyncio
 
-            self._loop = asyncio.new_event_loop()
+            from synapse._worker.selector import new_event_loop
+
+            self._loop = new_event_loop()
             asyncio.set_event_loop(self._loop)
         return self._loop
 
