@@ -3,12 +3,13 @@
 import type { PythonStream } from './stream.js';
 
 /** The async form of what a function of the module returns: generators are streams. */
-type Answer<Result> =
-  Result extends AsyncIterator<infer Item, unknown, never>
+type Answer<Result> = Result extends
+  | AsyncIterable<infer Item>
+  | AsyncIterator<infer Item, unknown, never>
+  ? PythonStream<Item>
+  : Result extends Iterator<infer Item, unknown, never>
     ? PythonStream<Item>
-    : Result extends Iterator<infer Item, unknown, never>
-      ? PythonStream<Item>
-      : Promise<Awaited<Result>>;
+    : Promise<Awaited<Result>>;
 
 /** The async form of a module's functions. */
 export type Api<Module> = {

@@ -2,7 +2,7 @@
 
 import type { CallTarget } from './calls.js';
 import { HandlerNotFoundError } from './errors/index.js';
-import { nearest } from './options/index.js';
+import { nearest, show } from './options/index.js';
 
 /** How the names begin of what every worker answers besides the handlers of the user. */
 const RESERVED = 'synapse.';
@@ -37,10 +37,14 @@ export class Handlers {
    * The number of a handler.
    *
    * @throws HandlerNotFoundError that lists the names there are
+   * @throws TypeError if callers without types gave no name
    */
   demand(name: string): number {
     const number = this.#numbers.get(name);
     if (number !== undefined) return number;
+    if (typeof name !== 'string') {
+      throw new TypeError(`the name of a handler must be a string, got ${show(name)}`);
+    }
     const available = this.names();
     const list = available.length === 0 ? 'none' : available.join(', ');
     const message = `there is no handler "${name}"; available: ${list}`;

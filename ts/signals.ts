@@ -4,10 +4,14 @@ import type { HandlerRegistration } from './callbacks/index.js';
 
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
 
+/** How many disposals are under way, so that none is cut short by the end of another. */
+let disposals = 0;
+
 /**
  * Has an instance or a hub disposed of when a signal asks this process to end. The process then ends
- * by that signal, as it would have without this; a second signal ends it at once. Workers end with
- * Node in any case: this gives them the time to run their `on_stop`.
+ * by that signal, as it would have without this; a second signal ends it at once. If the program itself
+ * listens to that signal, Node does not end by it, and the program has to end when it likes. Workers end
+ * with Node in any case: this gives them the time to run their `on_stop`.
  *
  * @param instance a `Synapse`, a `SynapseHub`, or anything with `Symbol.asyncDispose`
  * @param signals default `SIGINT` and `SIGTERM`
@@ -22,8 +26,12 @@ export function disposeOnSignals(
   };
   const end = (signal: NodeJS.Signals): void => {
     dispose();
+    disposals += 1;
     const finish = (): void => {
-      process.kill(process.pid, signal);
+      disposals -= 1;
+      // Whoever else listens has had the signal, and would have kept Node from ending by it.
+      const ends = disposals === 0 && process.listenerCount(signal) === 0;
+      if (ends) process.kill(process.pid, signal);
     };
     instance[Symbol.asyncDispose]().then(finish, finish);
   };

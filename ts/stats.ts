@@ -5,7 +5,7 @@ import type { ResumableCounters } from './resumable.js';
 /** A worker. */
 export interface WorkerInfo {
   readonly id: number;
-  /** Its process; 0 until it is ready. */
+  /** Its process; `NaN` until it is ready, which no signal can be sent to. */
   readonly pid: number;
   /**
    * `restarting`: it starts in place of another. `draining`: it takes no new calls and goes.
@@ -163,12 +163,22 @@ export function readStats(json: string | undefined, resumable: ResumableCounters
   if (stats === null) return { ...NOTHING, resumable };
   const now = Date.now();
   const workers = stats.workers.map(({ idleFor, silentFor, ...worker }) => ({
-    ...worker,
+    ...withoutZero(worker),
     lastActivity: now - idleFor,
     lastHeartbeatAt: now - silentFor,
   }));
   const lastActivity = Math.max(0, ...workers.map((worker) => worker.lastActivity));
   return { ...stats, lastActivity, resumable, workers };
+}
+
+/** Reads the engine's list of workers. */
+export function readWorkers(json: string | undefined): WorkerInfo[] {
+  return (JSON.parse(json ?? '[]') as WorkerInfo[]).map(withoutZero);
+}
+
+/** To `process.kill`, 0 is the caller's own process group: a worker without a process is not that. */
+function withoutZero<Info extends { readonly pid: number }>(worker: Info): Info {
+  return worker.pid === 0 ? { ...worker, pid: Number.NaN } : worker;
 }
 
 type NativeStats = Omit<Stats, 'workers' | 'lastActivity' | 'resumable'> & {

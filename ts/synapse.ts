@@ -45,7 +45,7 @@ import { parseJson } from './parse-json.js';
 import { createRelay } from './relay.js';
 import { ResumableStreams } from './resumable.js';
 import { Globals, type Session, SessionManager, type SessionOwner } from './sessions/index.js';
-import { readStats, type Stats, type WorkerInfo } from './stats.js';
+import { readStats, readWorkers, type Stats, type WorkerInfo } from './stats.js';
 import { PythonStream } from './stream.js';
 import { checkTarget, deferred, keepAlive, sameEntry, type Target } from './target.js';
 import * as header from './wire/header.js';
@@ -86,6 +86,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   #target: Target | undefined;
   /** The dispose that is under way. */
   #disposal: Promise<void> | undefined;
+  /** Whether there was a target that is gone. */
+  #wasSpawned = false;
   #referenced = true;
   readonly #owner: SessionOwner = {
     call: (input, options) => this.call(input, options),
@@ -392,7 +394,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
 
   /** The workers that are not gone. */
   workers(): WorkerInfo[] {
-    return JSON.parse(this.#target?.engine.workers() ?? '[]') as WorkerInfo[];
+    return readWorkers(this.#target?.engine.workers());
   }
 
   /** Counters, in total and for each worker. */
@@ -526,7 +528,10 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   #live(): Target {
     const target = this.#target;
     if (target === undefined) {
-      throw new DisposedError('NOT_SPAWNED', 'Cannot send inputs to instance before spawning it.');
+      const code = this.#wasSpawned ? 'DISPOSED' : 'NOT_SPAWNED';
+      const hint = this.#wasSpawned ? 'the instance was disposed of; spawn works again' : undefined;
+      const message = 'Cannot send inputs to instance before spawning it.';
+      throw new DisposedError(code, message, { hint });
     }
     if (target.disposing) throw new DisposedError('DISPOSED', 'the instance is being disposed of');
     return target;
@@ -544,6 +549,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         break;
       case 'spawned':
         target.isReady = true;
+        this.#wasSpawned = true;
         target.settleReady.resolve();
         this.emit('ready');
         break;

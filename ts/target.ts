@@ -38,7 +38,8 @@ export interface Target {
 export function checkTarget(directory: unknown, entrypoint: unknown): void {
   for (const [name, value] of Object.entries({ directory, entrypoint })) {
     if (typeof value === 'string') continue;
-    throw new TypeError(`the ${name} of spawn must be a string, got ${show(value)}`);
+    const wayOut = value instanceof URL ? '; fileURLToPath() of node:url makes it one' : '';
+    throw new TypeError(`the ${name} of spawn must be a string, got ${show(value)}${wayOut}`);
   }
 }
 

@@ -54,6 +54,8 @@ describe('a value that cannot cross is refused with its path', () => {
     ['weak set', [new WeakSet()], '$[0]', 'WeakSet'],
     ['weak reference', [new WeakRef({})], '$[0]', 'WeakRef'],
     ['regular expression', [/a/], '$[0]', 'RegExp'],
+    ['blob', [new Blob(['text'])], '$[0]', 'Blob'],
+    ['headers', { headers: new Headers({ a: 'b' }) }, '$.headers', 'Headers'],
     ['iterator of a map', [new Map().entries()], '$[0]', 'Map Iterator'],
     ['generator', [(function* () {})()], '$[0]', 'Generator'],
     ['async generator', [(async function* () {})()], '$[0]', 'AsyncGenerator'],

@@ -109,6 +109,20 @@ describe('an error', () => {
     });
   });
 
+  test('is a line of a log whatever it carries', () => {
+    const circle: Record<string, unknown> = { big: 2n ** 70n, names: new Set(['a']), bytes: 1 };
+    circle['self'] = [circle];
+    const cause = Object.assign(new Error('no route'), { request: circle });
+    const error = new SpawnError('START_FAILED', 'no', { cause, details: { count: 2n ** 64n } });
+    expect(JSON.parse(JSON.stringify(error))).toMatchObject({
+      details: { count: '18446744073709551616' },
+      cause: {
+        message: 'no route',
+        request: { big: '1180591620717411303424', names: ['a'], self: ['[circular]'] },
+      },
+    });
+  });
+
   test('survives a log whose causes form a circle', () => {
     const error = new SpawnError('START_FAILED', 'no');
     error.cause = error;

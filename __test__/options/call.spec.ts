@@ -65,7 +65,11 @@ describe('the options of a call', () => {
     [{ timeout: '5s' }, TypeError, "got '5s'"],
     [{ timeout: null }, TypeError, 'got null'],
     [{ signal: {} }, TypeError, 'option "signal" must be an AbortSignal, got {}'],
-    [{ signal: new AbortController() }, TypeError, 'must be an AbortSignal, got AbortController'],
+    [
+      { signal: new AbortController() },
+      TypeError,
+      'must be an AbortSignal, as its property "signal" is, got AbortController',
+    ],
     [{ priority: 1.5 }, RangeError, 'option "priority" must be'],
     [{ priority: 2 ** 31 }, RangeError, 'got 2147483648'],
     [{ worker: 0 }, RangeError, 'option "worker" must be'],

@@ -166,6 +166,56 @@ describe('signals', () => {
   );
 });
 
+describe('signals that others hear too', () => {
+  const OTHER = 'from synapse import handler, on_stop\nimport pathlib, time\n\n';
+  const slowly = `${OTHER}@on_stop\ndef stop():\n    time.sleep(0.2)\n    pathlib.Path(__file__).with_name("stopped").touch()\n\n@handler\ndef nothing():\n    pass\n`;
+
+  test('two instances: the signal ends Node when both are disposed of', async () => {
+    const [first, second] = [
+      createFolder({ 'main.py': MODULE }),
+      createFolder({ 'main.py': slowly }),
+    ];
+    const node = runNode(
+      `const { disposeOnSignals } = require(packagePath);
+       (async () => {
+         for (const directory of [folder, ${JSON.stringify(second)}]) {
+           const instance = new Synapse(python);
+           await instance.spawn(directory, 'main');
+           disposeOnSignals(instance);
+         }
+         console.log('ready ');
+       })();`,
+      first,
+    );
+    await node.line('ready ');
+    node.process.kill('SIGTERM');
+    expect(await node.ended).toBe('SIGTERM');
+    expect([first, second].map((folder) => existsSync(join(folder, 'stopped')))).toEqual([
+      true,
+      true,
+    ]);
+  });
+
+  test('a listener of the program hears it once, and says how Node ends', async () => {
+    const folder = createFolder({ 'main.py': slowly });
+    const node = runNode(
+      `const instance = new Synapse(python);
+       instance.spawn(folder, 'main').then(() => {
+         require(packagePath).disposeOnSignals(instance);
+         let heard = 0;
+         process.on('SIGTERM', () => heard++);
+         instance.on('worker:exit', () => setTimeout(() => process.exit(40 + heard), 200));
+         console.log('ready ');
+       });`,
+      folder,
+    );
+    await node.line('ready ');
+    node.process.kill('SIGTERM');
+    expect(await node.ended).toBe(41);
+    expect(existsSync(join(folder, 'stopped'))).toBe(true);
+  });
+});
+
 describe('Node ends by itself', () => {
   const QUIET =
     'from synapse import handler\nimport time\n\n@handler\ndef wait(s):\n    time.sleep(s)\n    return "waited"\n';

@@ -59,6 +59,7 @@ describe('a spawn that fails', () => {
     const synapse = createSynapse();
     const spawn = synapse.spawn.bind(synapse) as (...given: unknown[]) => Promise<void>;
     await expect(spawn()).rejects.toThrow('the directory of spawn must be a string, got undefined');
+    await expect(spawn(new URL('file:///module'), 'main')).rejects.toThrow('fileURLToPath()');
     await expect(spawn('.')).rejects.toThrow('the entrypoint of spawn must be a string');
   });
 });

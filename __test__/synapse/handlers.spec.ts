@@ -115,6 +115,15 @@ async def pages():
     });
   });
 
+  test('a name that was forgotten is a misuse, and the message says of what', async () => {
+    const synapse = await spawnModule(HANDLERS);
+    const invoke = synapse.invoke.bind(synapse) as (...args: unknown[]) => Promise<unknown>;
+    await expect(invoke()).rejects.toThrow(
+      new TypeError('the name of a handler must be a string, got undefined'),
+    );
+    await expect(invoke(7, [1])).rejects.toThrow('must be a string, got 7');
+  });
+
   test('handlers are listed and unregistered on both sides', async () => {
     const synapse = await spawnModule(HANDLERS);
     expect(synapse.handlers()).toEqual(

@@ -178,7 +178,11 @@ describe('dispose', () => {
       expect(call).toMatchObject({ status: 'rejected', reason: { code: 'DISPOSED' } });
     }
     expect(isAlive(pid)).toBe(false);
-    await expect(synapse.invoke('pid')).rejects.toMatchObject({ code: 'NOT_SPAWNED' });
+    await expect(synapse.invoke('pid')).rejects.toMatchObject({
+      code: 'DISPOSED',
+      message: 'Cannot send inputs to instance before spawning it.',
+      hint: 'the instance was disposed of; spawn works again',
+    });
   });
 
   test('ends a worker that ignores SIGTERM, at the grace', async () => {

@@ -72,6 +72,19 @@ describe('an elastic pool', () => {
 });
 
 describe('scale', () => {
+  test('a worker without a process has no number that a signal could go to', async () => {
+    const synapse = await spawnModule(MODULE);
+    const scaled = synapse.scale(2);
+    await until(() => synapse.workers().length === 2);
+    const starting = synapse.workers().find(({ status }) => status === 'starting');
+    expect(starting?.pid).toBe(Number.NaN);
+    expect(synapse.stats().workers.map(({ pid }) => pid)).toContainEqual(Number.NaN);
+    // 0 would be the process group of this test.
+    expect(() => process.kill(starting?.pid ?? 0, 0)).toThrow('must be of type number');
+    await scaled;
+    expect(pids(synapse).every((pid) => pid > 0)).toBe(true);
+  });
+
   test('makes the pool larger and smaller, and calls that run are answered', async () => {
     const synapse = await spawnModule(MODULE);
     const gone = exits(synapse);

@@ -48,12 +48,16 @@ interface Module {
   text: { upper(text: string): string };
   tokens(prompt: string): Generator<string>;
   pages(): AsyncGenerator<number>;
+  lines(): AsyncIterable<string>;
+  names(): string[];
 }
 const api = synapse.api<Module>();
 expectType<Promise<number>>(api.add(1, 2));
 expectType<Promise<string>>(api.text.upper('a'));
 expectType<PythonStream<string>>(api.tokens('a b'));
 expectType<PythonStream<number>>(api.pages());
+expectType<PythonStream<string>>(api.lines());
+expectType<Promise<string[]>>(api.names());
 expectError(api.add('1', 2));
 expectError(api.missing());
 

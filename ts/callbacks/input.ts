@@ -25,6 +25,7 @@ interface Source {
   /** A `Readable`. */
   pipe?: unknown;
   destroy?(): unknown;
+  on?(event: 'error', listener: () => void): unknown;
   /** A web `ReadableStream`. */
   getReader?(): WebReader;
   cancel?(): Promise<unknown>;
@@ -56,6 +57,7 @@ export class InputStream {
   /** @param source what {@link isInput} accepts; it is not touched before `begin` */
   constructor(source: object) {
     this.#source = source;
+    watch(source);
   }
 
   /**
@@ -131,6 +133,14 @@ function open(source: Source): Walk {
       return walk.return?.();
     },
   };
+}
+
+/**
+ * A `Readable` may fail at any time, as one of a missing file does before Python asks for anything. What
+ * it failed of is told when it is read; without a listener it would end Node.
+ */
+function watch(source: Source): void {
+  if (isReadable(source)) source.on?.('error', () => {});
 }
 
 /** Lets go of a source that was never read. */

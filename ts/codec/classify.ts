@@ -123,6 +123,13 @@ function hasNoContent(value: object): boolean {
     types.isMapIterator(value) ||
     types.isSetIterator(value) ||
     types.isExternal(value) ||
-    Symbol.asyncIterator in value
+    Symbol.asyncIterator in value ||
+    isOpaque(value)
   );
+}
+
+/** An object of the platform, such as a `Blob` or `Headers`: it has a tag, and no properties to show. */
+function isOpaque(value: object): boolean {
+  const { [Symbol.toStringTag]: tag } = value as { [Symbol.toStringTag]?: unknown };
+  return typeof tag === 'string' && Object.keys(value).length === 0;
 }

@@ -567,7 +567,7 @@ export class Writer {
   }
 
   #tooLarge(): EncodeFailure {
-    const message = `the value takes more than ${this.#bytes} bytes`;
+    const message = `the value takes more than ${this.#bytes} bytes, which is what option "limits.frame" allows`;
     return new EncodeFailure(message, '$', 'FRAME_TOO_LARGE');
   }
 }

@@ -1,6 +1,7 @@
 /** What all errors of the package have in common. */
 
 import { CATEGORIES, CODES, type ErrorCategory, type ErrorCode, RETRYABLE } from './codes.js';
+import { jsonable } from './jsonable.js';
 
 /**
  * Marks the prototype of every error class with the class's name. The registry is that of the
@@ -157,10 +158,10 @@ function toRecord(error: Error, outer: Set<Error>): Record<string, unknown> {
   outer.add(error);
   if (error instanceof SynapseError) record['category'] = error.category;
   for (const key of Object.getOwnPropertyNames(error)) {
-    if (key !== 'cause') record[key] = (error as unknown as Record<string, unknown>)[key];
+    if (key !== 'cause') record[key] = jsonable((error as unknown as Record<string, unknown>)[key]);
   }
   if (cause !== undefined) {
-    record['cause'] = cause instanceof Error ? toRecord(cause, outer) : cause;
+    record['cause'] = cause instanceof Error ? toRecord(cause, outer) : jsonable(cause);
   }
   return record;
 }

@@ -6,6 +6,9 @@ export type SignalOption = AbortSignal;
 /** @throws unless it behaves as an `AbortSignal`: one of another realm is fine */
 export function normalizeSignal(value: unknown): AbortSignal | undefined {
   if (value === undefined) return undefined;
+  if (value instanceof AbortController) {
+    throw refusal('signal', 'an AbortSignal, as its property "signal" is', value);
+  }
   if (!isSignal(value)) throw refusal('signal', 'an AbortSignal', value);
   return value;
 }
