@@ -65,6 +65,7 @@ export {
   RateLimitedError,
   type RateLimitPolicy,
   type RecycleOption,
+  type RedactOption,
   type ResolvedPython,
   type ResolvePythonOptions,
   type RestartPolicy,

@@ -9,6 +9,7 @@ import { decodeArrow, encodeArrow } from './arrow.js';
 import {
   CallbackServer,
   FunctionTable,
+  type HostFailure,
   type HostHandlers,
   writeAnswer,
   writeAsked,
@@ -40,6 +41,7 @@ import { createEngine, type NativeEngine } from './native.js';
 import { type OperationDone, Operations, type PoolRequest } from './operations.js';
 import type { NativeConfig, NormalizedCallOptions } from './options/index.js';
 import { PendingCalls } from './pending.js';
+import type { Redactor } from './redaction.js';
 import { SessionStore } from './sessions/store.js';
 import { NO_WORKER, SharedMemory } from './shared-memory.js';
 import type { StreamLink } from './stream.js';
@@ -78,6 +80,8 @@ export class Engine {
   readonly #operations = new Operations();
   readonly #memory = new SharedMemory(() => this.#native);
   readonly #callbacks: CallbackServer;
+  /** Hides secrets in what is told; undefined if there are none. */
+  readonly #redactor: Redactor | undefined;
   /** What is kept between calls. */
   readonly sessions: SessionStore;
   #writer: Writer;
@@ -96,14 +100,17 @@ export class Engine {
 
   /**
    * @param handlers what Python may call
+   * @param redactor hides secrets in all that fails and is observed
    * @param observer told of everything but answers; called on this thread, never during a call
    */
   constructor(
     config: NativeConfig,
     handlers: HostHandlers,
+    redactor: Redactor | undefined,
     observer: (event: EngineEvent) => void,
   ) {
     this.#config = config;
+    this.#redactor = redactor;
     this.#observer = observer;
     this.#decoder = new Decoder({
       depth: config.depthLimit,
@@ -111,8 +118,9 @@ export class Engine {
       borrow: this.#memory.borrow,
     });
     this.#callbacks = new CallbackServer(handlers, this.#functions, {
-      send: (asked, kind, value) => {
+      send: (asked, kind, answer) => {
         const parts = { functions: this.#functions, memory: this.#memory };
+        const value = kind === 'error' ? this.#reported(answer as HostFailure) : answer;
         const refusal = writeAnswer(this.#writer, parts, asked, kind, value);
         if (refusal !== undefined) return refusal;
         if (kind === 'item') this.#sendWithOthers();
@@ -132,6 +140,7 @@ export class Engine {
     this.sessions = new SessionStore(this.#native, {
       depth: config.depthLimit,
       settle: () => this.#settle(undefined, false),
+      show: (error) => this.#shown(error),
     });
   }
 
@@ -297,7 +306,9 @@ export class Engine {
       writer.position = before;
       this.#functions.discard();
       this.#memory.withdraw();
-      if (cause instanceof EncodeFailure) return fromCodec(cause, { handler: target.name });
+      if (cause instanceof EncodeFailure) {
+        return this.#shown(fromCodec(cause, { handler: target.name }));
+      }
       throw cause;
     }
   }
@@ -484,7 +495,8 @@ export class Engine {
       }
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
-      call.fail(() => new ProtocolError(`the reply is no valid value: ${message}`, { cause }));
+      const text = `the reply is no valid value: ${message}`;
+      call.fail(() => this.#shown(new ProtocolError(text, { cause })));
       if (isPart) this.#giveUp(id);
       return;
     }
@@ -497,16 +509,19 @@ export class Engine {
           type: 'progress',
           callId: id,
           handler: target.name,
-          ...(value as object),
+          ...this.#reported(value as object),
         });
         break;
       case table.ERROR:
-        call.fail(() => fromPython(value as PythonErrorMap, { callId: id, handler: target.name }));
+        call.fail(() => {
+          const failure = this.#reported(value as PythonErrorMap);
+          return fromPython(failure, { callId: id, handler: target.name });
+        });
         break;
       default: {
         // Version 1.4: a truthy `error` key is a rejection with that very value.
         const error = isRecord(value) ? value['error'] : undefined;
-        if (error) call.reject(error);
+        if (error) call.reject(this.#redactor?.value(error, 'error') ?? error);
         else call.resolve(target.finish === undefined ? value : target.finish(value));
       }
     }
@@ -567,7 +582,9 @@ export class Engine {
 
   #takeEvents(): void {
     const events = JSON.parse(this.#native.takeEvents()) as EngineEvent[];
-    for (const event of events) {
+    for (const told of events) {
+      // Those of handlers are what calls are made by.
+      const event = told.type === 'handlers' ? told : this.#reported(told);
       switch (event.type) {
         case 'failed': {
           const call = this.#take(event['id'] as number);
@@ -600,6 +617,15 @@ export class Engine {
       }
       this.#observer(event);
     }
+  }
+
+  /** What is told, without secrets. */
+  #reported<Report extends object>(report: Report): Report {
+    return this.#redactor === undefined ? report : this.#redactor.report(report);
+  }
+
+  #shown(error: SynapseError): SynapseError {
+    return this.#redactor?.error(error) ?? error;
   }
 
   #open(worker: number, fd: number): void {

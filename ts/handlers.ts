@@ -3,6 +3,7 @@
 import type { CallTarget } from './calls.js';
 import { HandlerNotFoundError } from './errors/index.js';
 import { nearest, show } from './options/index.js';
+import type { Redactor } from './redaction.js';
 
 /** How the names begin of what every worker answers besides the handlers of the user. */
 const RESERVED = 'synapse.';
@@ -17,11 +18,17 @@ export interface HandlerInfo {
 
 /** The table of one target. Numbers are the engine's and never change; names are only added. */
 export class Handlers {
+  readonly #redactor: Redactor | undefined;
   readonly #numbers = new Map<string, number>();
   readonly #targets: CallTarget[] = [];
   #names: readonly string[] = [];
   #infos: readonly HandlerInfo[] = [];
   #streams: ReadonlySet<string> = new Set();
+
+  /** @param redactor hides secrets in what is refused */
+  constructor(redactor?: Redactor) {
+    this.#redactor = redactor;
+  }
 
   /** Takes a worker's announcement. */
   learn(announced: { names: readonly string[]; about: readonly HandlerInfo[] }): void {
@@ -51,7 +58,8 @@ export class Handlers {
     const similar = nearest(name, name.startsWith(RESERVED) ? this.#names : available);
     let hint = similar === undefined ? undefined : `did you mean "${similar}"?`;
     if (available.length === 0) hint = 'a script of version 1.4 has no names: use call(input)';
-    throw new HandlerNotFoundError(message, { handler: name, available, hint });
+    const refusal = new HandlerNotFoundError(message, { handler: name, available, hint });
+    throw this.#redactor?.error(refusal) ?? refusal;
   }
 
   /** Whether a handler yields. */

@@ -37,6 +37,7 @@ export type {
   ProfileOption,
   RateLimitPolicy,
   RecycleOption,
+  RedactOption,
   RestartPolicy,
   RetryPolicy,
   SessionOptions,

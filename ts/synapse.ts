@@ -42,6 +42,7 @@ import {
   type StreamOptions,
 } from './options/index.js';
 import { parseJson } from './parse-json.js';
+import { Redactor } from './redaction.js';
 import { createRelay } from './relay.js';
 import { ResumableStreams } from './resumable.js';
 import { Globals, type Session, SessionManager, type SessionOwner } from './sessions/index.js';
@@ -79,7 +80,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   /** The same, with its reply parsed as JSON. */
   readonly #parsed: CallTarget = {
     ...DEFAULT_HANDLER,
-    finish: (reply) => parseJson(reply, (text) => this.#logs.warn(text)),
+    finish: (reply) => parseJson(reply, (text) => this.#remark(text)),
   };
   readonly #hostHandlers = new HostHandlers();
   readonly #resumable = new ResumableStreams();
@@ -145,19 +146,22 @@ export class Synapse extends EventEmitter<SynapseEvents> {
       sdkPath: SDK_PATH,
     });
     const { onProgress } = { ...this.#defaults, ...options };
+    const { redact, ...facade } = normalizeFacadeOptions(this.#defaults, options);
+    const redactor = redact === null ? undefined : new Redactor(redact);
     const ready = deferred();
     const gone = deferred();
     const target: Target = {
       directory: wanted,
       entrypoint,
-      engine: new Engine(config, this.#hostHandlers, (event) =>
+      engine: new Engine(config, this.#hostHandlers, redactor, (event) =>
         this.#observe(target, event, onProgress),
       ),
       callTimeoutMs: config.callTimeoutMs,
-      ...normalizeFacadeOptions(this.#defaults, options),
+      ...facade,
+      redactor,
       parallel: config.workers.max * config.concurrency,
       fallback: mergeSpawnOptions(this.#defaults, options).fallback,
-      handlers: new Handlers(),
+      handlers: new Handlers(redactor),
       ready: ready.promise,
       settleReady: ready,
       gone: gone.promise,
@@ -192,7 +196,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
       target.settleGone();
       const reason = cause instanceof Error ? cause.message : String(cause);
       const message = `the engine did not start: ${reason}`;
-      const error = new SpawnError('START_FAILED', message, { cause });
+      const failure = new SpawnError('START_FAILED', message, { cause });
+      const error = target.redactor?.error(failure) ?? failure;
       target.settleReady.reject(error);
       throw error;
     }
@@ -478,6 +483,11 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     } catch (cause) {
       return Promise.reject(cause);
     }
+  }
+
+  /** A remark of our own among the logs of Python. */
+  #remark(text: string): void {
+    this.#logs.warn(this.#target?.redactor?.text(text, 'text') ?? text);
   }
 
   #withFallback<Result>(

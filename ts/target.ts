@@ -3,6 +3,7 @@
 import type { Engine } from './engine.js';
 import type { Handlers } from './handlers.js';
 import { type BeforeReadyOption, type FallbackOption, show } from './options/index.js';
+import type { Redactor } from './redaction.js';
 
 /** What the instance runs, and where that stands. */
 export interface Target {
@@ -20,6 +21,8 @@ export interface Target {
   /** What calls answer that fail and say nothing else; undefined for an error. */
   readonly fallback: FallbackOption | undefined;
   readonly handlers: Handlers;
+  /** Hides secrets in what is told; undefined if there are none. */
+  readonly redactor: Redactor | undefined;
   /** Settles when every first worker is ready, or none will be. */
   readonly ready: Promise<void>;
   readonly settleReady: { resolve(): void; reject(reason: unknown): void };

@@ -28,7 +28,7 @@ interface Row {
 const rows: readonly Row[] = page
   .split('\n')
   .map((line) => line.split(/(?<=^|\s)\|(?=\s|$)/).map((cell) => cell.trim()))
-  .filter(([, id = '']) => /^(?:[ADSZLOF]\d+|E-\w+-\d+)$/.test(id))
+  .filter(([, id = '']) => /^(?:[ADSZLOFKR]\d+|E-\w+-\d+)$/.test(id))
   .map((cells) => ({
     id: cells[1] ?? '',
     tests: [...(cells[3] ?? '').matchAll(/`([^`]+)`/g)].map(([, named = '']) => named),

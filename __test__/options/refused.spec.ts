@@ -49,6 +49,8 @@ const types: [unknown, string, string][] = [
   [{ restart: { taint: { on: ['gpu'] } } }, 'restart.taint.on[0]', "'gpu'"],
   [{ profile: 'fast' }, 'profile', "'fast'"],
   [{ beforeReady: true }, 'beforeReady', 'true'],
+  [{ redact: 'secret' }, 'redact', "'string'"],
+  [{ redact: ['secret', 7] }, 'redact[1]', "'number'"],
   [{ limits: { streamTimeout: '1' } }, 'limits.streamTimeout', "'1'"],
   [{ recycle: true }, 'recycle', 'true'],
   [{ recycle: { calls: '5' } }, 'recycle.calls', "'5'"],

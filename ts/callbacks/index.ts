@@ -1,6 +1,7 @@
 /** Callbacks: Python calls Node. */
 
 export type { HandlerContext } from './context.js';
+export type { HostFailure } from './failure.js';
 export { FunctionTable } from './functions.js';
 export { writeAnswer, writeAsked, writeEnd } from './outgoing.js';
 export {

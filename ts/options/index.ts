@@ -30,6 +30,7 @@ export { type ManagedPython, normalizePython, type PythonOption } from './python
 export type { QueueOption } from './queue.js';
 export type { RateLimitOption, RateLimitPolicy } from './rateLimit.js';
 export type { RecycleOption } from './recycle.js';
+export type { RedactOption } from './redact.js';
 export type { RestartOption, RestartPolicy } from './restart.js';
 export { normalizeResume } from './resume.js';
 export { normalizeResumeFrom } from './resumeFrom.js';

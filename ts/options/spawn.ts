@@ -31,6 +31,7 @@ import { normalizePythonPath, type PythonPathOption } from './pythonPath.js';
 import { normalizeQueue, type QueueOption } from './queue.js';
 import { normalizeRateLimit, type RateLimitOption } from './rateLimit.js';
 import { normalizeRecycle, type RecycleOption } from './recycle.js';
+import { normalizeRedact, type Redact, type RedactOption } from './redact.js';
 import { normalizeRequirements, type RequirementsOption } from './requirements.js';
 import { normalizeRestart, type RestartOption } from './restart.js';
 import { normalizeRetry, type RetryOption } from './retry.js';
@@ -83,6 +84,7 @@ export interface SpawnOptions {
   readonly sessions?: SessionsOption | undefined;
   readonly profile?: ProfileOption | undefined;
   readonly beforeReady?: BeforeReadyOption | undefined;
+  readonly redact?: RedactOption | undefined;
 }
 
 /** What is spawned, and where the package lies. */
@@ -135,6 +137,7 @@ const CHECKS = {
   sessions: normalizeSessions,
   profile: normalizeProfile,
   beforeReady: normalizeBeforeReady,
+  redact: normalizeRedact,
 } satisfies { readonly [Name in keyof Required<SpawnOptions>]: (value: unknown) => unknown };
 
 type Normalized = { readonly [Name in keyof typeof CHECKS]: ReturnType<(typeof CHECKS)[Name]> };
@@ -220,6 +223,8 @@ export interface FacadeConfig {
   /** The limit of streams that give none, in ms; null for none. */
   readonly streamTimeoutMs: number | null;
   readonly beforeReady: BeforeReadyOption;
+  /** Hides secrets; null if there are none. */
+  readonly redact: Redact | null;
 }
 
 /**
@@ -231,8 +236,8 @@ export function normalizeFacadeOptions(
   defaults: SpawnOptions | undefined,
   options: SpawnOptions | undefined,
 ): FacadeConfig {
-  const { limits, beforeReady } = normalizeAll(defaults, options);
-  return { streamTimeoutMs: limits.streamTimeoutMs, beforeReady };
+  const { limits, beforeReady, redact } = normalizeAll(defaults, options);
+  return { streamTimeoutMs: limits.streamTimeoutMs, beforeReady, redact };
 }
 
 function normalizeAll(

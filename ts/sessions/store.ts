@@ -1,7 +1,7 @@
 /** Sessions and globals as the engine keeps them: values are encoded here, and stay bytes there. */
 
 import { Decoder, EncodeFailure, Writer } from '../codec/index.js';
-import { fromCodec, fromFailure, type NativeFailure } from '../errors/index.js';
+import { fromCodec, fromFailure, type NativeFailure, type SynapseError } from '../errors/index.js';
 import type { NativeEngine } from '../native.js';
 
 /** What is known of a session beside its values. */
@@ -45,18 +45,22 @@ export interface Settings {
   readonly depth: number;
   /** Called after what may have led to events. */
   readonly settle: () => void;
+  /** What may be shown of an error. */
+  readonly show: (error: SynapseError) => SynapseError;
 }
 
 /** One engine's sessions and globals. */
 export class SessionStore {
   readonly #native: NativeEngine;
   readonly #settle: () => void;
+  readonly #show: (error: SynapseError) => SynapseError;
   readonly #writer: Writer;
   readonly #decoder: Decoder;
 
-  constructor(native: NativeEngine, { depth, settle }: Settings) {
+  constructor(native: NativeEngine, { depth, settle, show }: Settings) {
     this.#native = native;
     this.#settle = settle;
+    this.#show = show;
     this.#writer = new Writer({ depth });
     this.#decoder = new Decoder({ depth });
   }
@@ -173,7 +177,7 @@ export class SessionStore {
         return writer.position;
       });
     } catch (cause) {
-      if (cause instanceof EncodeFailure) throw fromCodec(cause, {});
+      if (cause instanceof EncodeFailure) throw this.#show(fromCodec(cause, {}));
       throw cause;
     }
   }
@@ -183,7 +187,7 @@ export class SessionStore {
     try {
       return call();
     } catch (cause) {
-      throw fromFailure(JSON.parse((cause as Error).message) as NativeFailure);
+      throw this.#show(fromFailure(JSON.parse((cause as Error).message) as NativeFailure));
     } finally {
       this.#settle();
     }
