@@ -5,6 +5,7 @@
 //! - `SYNAPSE_SIM_SEEDS=<count>`: how many worlds, 10,000 by default
 //! - `SYNAPSE_SIM_SEED=<seed>`: that one only, every step printed
 
+mod frames;
 mod guarded;
 mod ledger;
 mod process;

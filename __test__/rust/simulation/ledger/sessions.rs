@@ -10,15 +10,8 @@ use synapse::ids::{CallId, WorkerId};
 use synapse::session::{Limits, Sessions, TimeToLive};
 use synapse::time::Time;
 
+use crate::simulation::frames::{Change, Heard, Request};
 use crate::simulation::ledger::{Intake, Ledger, Verdict, ensure};
-use crate::simulation::process::{Heard, Request};
-
-/// What a call says of its session: keys with new values, and keys that go.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) set: BTreeMap<String, Vec<u8>>,
-    pub(crate) delete: Vec<String>,
-}
 
 #[derive(Debug)]
 struct Model {

@@ -5,8 +5,8 @@ use synapse::error::ErrorCode;
 use synapse::ids::{CallId, CallbackId, WorkerId};
 use synapse::protocol::header::{self, DEFAULT_HANDLER, Header, Kind};
 
+use crate::simulation::frames::payload_of;
 use crate::simulation::ledger::{Intake, Told, Verdict, ensure};
-use crate::simulation::process::payload_of;
 use crate::simulation::world::{Happening, World};
 
 /// Ids of calls that the host makes on behalf of callbacks begin here.

@@ -5,8 +5,8 @@ use synapse::ids::WorkerId;
 use synapse::protocol::header;
 use synapse::time::Time;
 
+use crate::simulation::frames::{Written, answers, call_of, heard, written};
 use crate::simulation::ledger::{Verdict, ensure};
-use crate::simulation::process::{Written, answers, call_of, heard, written};
 use crate::simulation::world::{Happening, World};
 
 impl World {

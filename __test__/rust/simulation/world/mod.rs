@@ -15,9 +15,10 @@ use synapse::protocol::header::{self, DEFAULT_HANDLER, Header, Kind};
 use synapse::protocol::message::{self, Handler, Hello, Mode};
 use synapse::time::Time;
 
+use crate::simulation::frames::payload_of;
 use crate::simulation::ledger::sessions::Book;
 use crate::simulation::ledger::{Intake, Ledger, Told, Verdict, ensure};
-use crate::simulation::process::{HANDLERS, Process, payload_of};
+use crate::simulation::process::{HANDLERS, Process};
 use crate::simulation::random::Random;
 use crate::simulation::scenario::Scenario;
 

@@ -5,9 +5,8 @@ use synapse::error::ErrorCode;
 use synapse::ids::{CallId, WorkerId};
 use synapse::session::{Changes, TimeToLive};
 
-use crate::simulation::ledger::sessions::Change;
+use crate::simulation::frames::{Change, change_payload};
 use crate::simulation::ledger::{Intake, Verdict, ensure};
-use crate::simulation::process::change_payload;
 use crate::simulation::world::{Happening, World};
 
 /// Bytes that are no map of changes.
