@@ -4,65 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
-use serde::Serialize;
 
 use crate::ids::WorkerId;
-use crate::session::{Changes, Entry, Record, Value};
+use crate::session::{
+    Changes, Entry, Info, Limits, Record, Refusal, SessionHoldings, SessionStats, TimeToLive, Value,
+};
 use crate::time::Time;
 
 /// Part of the allowed number of sessions from which a warning is due.
 const WARN_AT: f64 = 0.8;
-
-/// Bounds on what is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Sessions at once.
-    pub sessions: usize,
-    /// Bytes of one session: its keys and encoded values.
-    pub bytes: usize,
-    /// How long a session lives untouched if nobody says otherwise; `None`: for ever.
-    pub ttl: Option<Duration>,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            sessions: 10_000,
-            bytes: 1024 * 1024,
-            ttl: Some(Duration::from_secs(3600)),
-        }
-    }
-}
-
-/// How long a session lives untouched, from when it is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum TimeToLive {
-    /// As before; a new session takes the default.
-    #[default]
-    Unchanged,
-    /// For ever.
-    Forever,
-    /// So long.
-    For(Duration),
-}
-
-impl TimeToLive {
-    /// As the facade says it, in milliseconds: 0 leaves it, infinity is for ever.
-    pub fn from_ms(ms: f64) -> Self {
-        if ms <= 0.0 {
-            return Self::Unchanged;
-        }
-        Duration::try_from_secs_f64(ms / 1e3).map_or(Self::Forever, Self::For)
-    }
-
-    fn over(self, before: Option<Duration>) -> Option<Duration> {
-        match self {
-            Self::Unchanged => before,
-            Self::Forever => None,
-            Self::For(ttl) => Some(ttl),
-        }
-    }
-}
 
 /// A session's number, which is never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -108,54 +58,6 @@ impl Session {
     }
 }
 
-/// What is known of a session beside its values. Looking at it does not touch it. Times in
-/// milliseconds.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Info {
-    /// How long ago it was made.
-    pub age: f64,
-    /// How long ago it was last touched.
-    pub idle: f64,
-    /// How long it lives untouched; `None`: for ever.
-    pub ttl: Option<f64>,
-    /// Its keys and encoded values, in bytes.
-    pub bytes: usize,
-    /// Keys.
-    pub size: usize,
-    /// The worker that ran its last call.
-    pub last_worker: Option<WorkerId>,
-}
-
-/// What happened so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SessionStats {
-    /// Sessions that were made.
-    pub created: u64,
-    /// Sessions that were deleted.
-    pub deleted: u64,
-    /// Sessions whose time ran out.
-    pub expired: u64,
-    /// Sweeps.
-    pub cleanup_runs: u64,
-    /// Sessions there are.
-    pub current: usize,
-    /// What they hold, in bytes.
-    pub bytes: usize,
-}
-
-/// What is kept in memory, for tests that look for leaks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SessionHoldings {
-    /// Sessions, those that are over and not yet found included.
-    pub sessions: usize,
-    /// Numbers of sessions by which calls know them.
-    pub numbers: usize,
-    /// Calls in them that have not ended.
-    pub calls: u32,
-}
-
 /// Whether a session was there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
@@ -165,22 +67,6 @@ pub enum Opened {
     Created {
         /// See above.
         warn: bool,
-    },
-}
-
-/// Why something was not done. Nothing has changed then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// There are as many sessions as may be.
-    #[error("there are {0} sessions already (option \"sessions.max\")")]
-    TooMany(usize),
-    /// The session would hold too much.
-    #[error("the session would hold {bytes} bytes, more than {max} (option \"sessions.bytes\")")]
-    TooLarge {
-        /// What it would hold.
-        bytes: usize,
-        /// What it may.
-        max: usize,
     },
 }
 
