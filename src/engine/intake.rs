@@ -10,6 +10,7 @@ use crate::engine::worker::{Worker, WorkerState};
 use crate::engine::{Engine, Phase};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
+use crate::protocol::extras;
 use crate::protocol::header::{self, Kind};
 use crate::protocol::message::{self, Mode};
 use crate::time::Time;
@@ -246,7 +247,7 @@ impl Engine {
                 if call.sequence_seen == 0 {
                     worker.outbox.extend_from_slice(frame);
                 } else {
-                    let resumed = message::with_resume_from(frame, call.sequence_seen);
+                    let resumed = extras::with_resume_from(frame, call.sequence_seen);
                     worker.outbox.extend_from_slice(&resumed);
                 }
                 if let Some(field) = worker.outbox.get_mut(at + 6..at + 8) {
@@ -255,9 +256,9 @@ impl Engine {
                 if let Some(deadline) = call.options.deadline {
                     let left = deadline.since(now);
                     let written = worker.outbox.get_mut(at..).unwrap_or_default();
-                    if !message::set_remaining(written, left) {
+                    if !extras::set_remaining(written, left) {
                         // The deadline is its handler's, or a policy's.
-                        let whole = message::with_remaining(written, left);
+                        let whole = extras::with_remaining(written, left);
                         worker.outbox.truncate(at);
                         worker.outbox.extend_from_slice(&whole);
                     }

@@ -14,7 +14,8 @@
 //! | [`Engine::join`] | `sessions.rs` |
 //! | [`Engine::control`] | `control.rs` |
 //! | [`Engine::inspected`] | `begun.rs` |
-//! | [`Engine::start`], [`Engine::exited`], [`Engine::closed`], [`Engine::tick`], [`Engine::stop`] | `supervise.rs` |
+//! | [`Engine::start`], [`Engine::exited`], [`Engine::closed`], [`Engine::stop`] | `supervise.rs`, which settles what is lost by `settle.rs` |
+//! | [`Engine::tick`] | `tick.rs` |
 //! | [`Engine::submit_guarded`], [`Engine::review`] | `policies/` |
 //! | [`Engine::operate`] | `operations.rs`, which acts by `pool.rs` |
 //! | [`Engine::looked`] | `health.rs` |
@@ -43,8 +44,10 @@ mod pool;
 mod queue;
 mod replies;
 mod sessions;
+mod settle;
 mod stats;
 mod supervise;
+mod tick;
 mod timers;
 mod worker;
 

@@ -1,19 +1,15 @@
-//! Workers start, die, are replaced, and are told to go. Deadlines fire.
+//! Workers start, die, are replaced, and are told to go.
 
 use std::time::Duration;
 
 use crate::engine::action::{Actions, Command, Event};
-use crate::engine::begun::Begun;
-use crate::engine::call::CallState;
-use crate::engine::intake::is_queued;
 use crate::engine::timers::Timer;
 use crate::engine::worker::{Cause, Exit, Reason, Worker, WorkerState};
 use crate::engine::{Engine, Phase};
 use crate::error::{ErrorCode, Failure};
-use crate::ids::{CallId, WorkerId};
+use crate::ids::WorkerId;
 use crate::policy::crash::Crash;
 use crate::policy::restart::Verdict;
-use crate::protocol::journal::Journal;
 use crate::time::Time;
 
 /// How long the pipes of a dead process are read before its calls are given up. A grandchild may
@@ -95,7 +91,7 @@ impl Engine {
     }
 
     /// The wait for the rest of a dead worker's bytes is over.
-    fn drained_or_dead(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
+    pub(super) fn drained_or_dead(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
         let Some(worker) = self.workers.get(&id) else {
             return;
         };
@@ -318,276 +314,6 @@ impl Engine {
             }
         }
         self.settle_operations(actions);
-    }
-
-    /// Time has passed: whatever is due happens.
-    pub fn tick(&mut self, now: Time, actions: &mut Actions) {
-        while let Some(timer) = self.timers.due(now) {
-            match timer {
-                Timer::Deadline { call, sequence } => {
-                    self.expire(now, call, sequence, "deadline", actions);
-                }
-                Timer::QueueTimeout { call, sequence } => {
-                    let limit = self.config.queue_timeout.unwrap_or_default();
-                    // It may have been with a worker since, and have come back.
-                    if self.calls.get(&call).is_some_and(|call| {
-                        call.state == CallState::Queued && now.since(call.queued) >= limit
-                    }) {
-                        self.expire(now, call, sequence, "queue.timeout", actions);
-                    }
-                }
-                Timer::Grace { call, sequence } => self.grace_is_over(call, sequence, actions),
-                Timer::Start { worker } => self.start_is_late(now, worker, actions),
-                Timer::Drained { worker } => self.drained_or_dead(now, worker, actions),
-                Timer::Sweep => self.sweep_sessions(now),
-                Timer::Restart => self.restart_is_due(now, actions),
-                Timer::Grow => self.grow(now, actions),
-                Timer::Batch => self.launch_batch(now, actions),
-                Timer::Idle { worker } => self.idle_is_due(now, worker, actions),
-                Timer::Age { worker } => self.age_is_due(now, worker, actions),
-                Timer::Renew { worker } => self.renewal_is_due(now, worker, actions),
-                Timer::Beat { worker } => self.beat_is_due(now, worker, actions),
-            }
-        }
-        if self.policies.is_some() {
-            self.tick_policies(now, actions);
-        }
-        self.settle_operations(actions);
-    }
-
-    /// When [`Engine::tick`] is next due.
-    pub fn next_wake(&mut self) -> Option<Time> {
-        let Some(policies) = &mut self.policies else {
-            return self.next_timer();
-        };
-        let due = policies.next_wake();
-        [due, self.next_timer()].into_iter().flatten().min()
-    }
-
-    fn next_timer(&mut self) -> Option<Time> {
-        let (calls, workers) = (&self.calls, &self.workers);
-        let restarts = !self.restarts_due.is_empty();
-        let sweeps = self.phase != Phase::Stopping;
-        let (grows, batches) = (self.pool.grow_set, self.pool.unlaunched > 0);
-        self.timers.next(|timer| match timer {
-            Timer::Deadline { call, sequence }
-            | Timer::QueueTimeout { call, sequence }
-            | Timer::Grace { call, sequence } => calls
-                .get(call)
-                .is_some_and(|call| call.sequence == *sequence),
-            Timer::Start { worker } => workers
-                .get(worker)
-                .is_some_and(|worker| worker.state == WorkerState::Starting),
-            Timer::Drained { worker } => workers.contains_key(worker),
-            Timer::Sweep => sweeps,
-            Timer::Restart => restarts,
-            Timer::Grow => grows,
-            Timer::Batch => batches,
-            Timer::Beat { worker } => workers
-                .get(worker)
-                .is_some_and(|worker| worker.state == WorkerState::Ready),
-            Timer::Idle { worker } | Timer::Age { worker } | Timer::Renew { worker } => {
-                workers.get(worker).is_some_and(|worker| {
-                    worker.state == WorkerState::Ready && worker.leaving.is_none()
-                })
-            }
-        })
-    }
-
-    fn expire(&mut self, now: Time, id: CallId, sequence: u64, limit: &str, actions: &mut Actions) {
-        let Some(call) = self.calls.get(&id).filter(|call| call.sequence == sequence) else {
-            return;
-        };
-        let (phase, worker) = match call.state {
-            CallState::Queued => ("queue", None),
-            CallState::Sent(worker) => ("run", Some(worker)),
-            CallState::Abandoned(_) => return,
-        };
-        let waited = now.since(call.submitted).as_millis();
-        let doing = if phase == "queue" {
-            "waiting for a worker"
-        } else {
-            "running"
-        };
-        let message = format!("the call passed its {limit} after {waited} ms while {doing}");
-        // One that waits may have come back from a worker that died with it.
-        let may_have_executed = worker.is_some() || call.deaths > 0;
-        let mut failure = Failure::new(ErrorCode::Timeout, message)
-            .with("phase", phase)
-            .with("mayHaveExecuted", may_have_executed)
-            .with("callId", id.0);
-        if let Some(name) = self.handlers.name(call.handler) {
-            failure = failure.with("handler", name);
-        }
-        match worker {
-            None => {
-                self.past.timeouts += 1;
-                self.queue_timeouts += 1;
-            }
-            Some(worker) => {
-                failure = failure.with("worker", worker.0);
-                if let Some(worker) = self.workers.get_mut(&worker) {
-                    worker.counters.timeouts += 1;
-                }
-            }
-        }
-        actions.events.push(Event::Failed { id, failure });
-        self.abandon(now, id, actions);
-    }
-
-    fn start_is_late(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
-        let Some(worker) = self.workers.get(&id) else {
-            return;
-        };
-        if worker.state != WorkerState::Starting {
-            return;
-        }
-        let limit = self.config.start_timeout.unwrap_or_default().as_millis();
-        let message = format!(
-            "worker {id} was not ready after {limit} ms; raise startTimeout if its imports or \
-             on_start take longer"
-        );
-        let failure = Failure::new(ErrorCode::Timeout, message)
-            .with("phase", "start")
-            .with("worker", id.0);
-        self.kill(now, id, Cause::Start(failure), actions);
-    }
-
-    /// The calls that a dead worker held. What it had not begun is sent to another, as is what is
-    /// idempotent, once.
-    fn settle_sent(
-        &mut self,
-        now: Time,
-        worker: &Worker,
-        journal: &Journal,
-        failure: &Failure,
-        actions: &mut Actions,
-    ) {
-        let begun = Begun::of(worker, journal);
-        let tries = self.config.restart.unwrap_or_default().max;
-        for (place, id) in worker.sent.iter().enumerate() {
-            let Some(call) = self.calls.get_mut(id) else {
-                continue;
-            };
-            match call.state {
-                CallState::Sent(at) if at == worker.id => {
-                    let has_begun = begun.includes(place, call);
-                    let repeats = !has_begun || call.may_run_again(tries);
-                    if repeats
-                        && call.frame.is_some()
-                        && call.options.worker.is_none()
-                        && matches!(self.phase, Phase::Running)
-                        && self
-                            .suspects
-                            .refused(self.config.poison, call.fingerprint, now)
-                            .is_none()
-                    {
-                        call.deaths += u32::from(has_begun);
-                        call.nested = false;
-                        if call.options.resumable {
-                            let resume_from = call.sequence_seen;
-                            self.resumed(*id, at, resume_from, actions);
-                        }
-                        self.enqueue(now, *id);
-                        continue;
-                    }
-                    let may_have_executed = has_begun || call.deaths > 0;
-                    let mut failure = self
-                        .of_call(failure, *id)
-                        .with("mayHaveExecuted", may_have_executed);
-                    if has_begun && worker.cause == Some(Cause::Hung) {
-                        failure.message += "; this call had begun, and is not idempotent, so it \
-                                            is not sent again";
-                    }
-                    self.forget(now, *id);
-                    actions.events.push(Event::Failed { id: *id, failure });
-                }
-                CallState::Abandoned(at) if at == worker.id => {
-                    self.forget(now, *id);
-                }
-                _ => {}
-            }
-        }
-        let others: Vec<WorkerId> = self.workers.keys().copied().collect();
-        for other in others {
-            self.fill(now, other, actions);
-        }
-    }
-
-    /// Tells that a stream goes on elsewhere.
-    fn resumed(&self, id: CallId, worker: WorkerId, resume_from: u64, actions: &mut Actions) {
-        let policies = self.policies.as_ref();
-        let id = policies.map_or(id, |policies| policies.caller_of(id));
-        actions.events.push(Event::Resumed {
-            id,
-            worker,
-            resume_from,
-        });
-    }
-
-    /// Settles the calls of a worker that lives but is given up. Their slots are not freed: the
-    /// worker goes.
-    fn settle_all_of(&mut self, now: Time, id: WorkerId, failure: &Failure, actions: &mut Actions) {
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
-        let sent = std::mem::take(&mut worker.sent);
-        worker.in_flight = 0;
-        for call in sent {
-            let state = self.calls.get(&call).map(|call| call.state);
-            if state == Some(CallState::Sent(id)) {
-                let failure = self.of_call(failure, call).with("worker", id.0);
-                actions.events.push(Event::Failed { id: call, failure });
-            }
-            if matches!(state, Some(CallState::Sent(w) | CallState::Abandoned(w)) if w == id) {
-                self.forget(now, call);
-            }
-        }
-    }
-
-    fn settle_queued(&mut self, now: Time, failure: &Failure, actions: &mut Actions) {
-        let mut queued: Vec<(u64, CallId)> = self
-            .calls
-            .iter()
-            .filter(|(_, call)| call.state == CallState::Queued)
-            .map(|(id, call)| (call.sequence, *id))
-            .collect();
-        queued.sort_unstable();
-        for (_, id) in queued {
-            let failure = self.of_call(failure, id);
-            self.forget(now, id);
-            actions.events.push(Event::Failed { id, failure });
-        }
-        self.queue = crate::engine::queue::Queue::default();
-    }
-
-    fn settle_pinned(
-        &mut self,
-        now: Time,
-        worker: &Worker,
-        failure: &Failure,
-        actions: &mut Actions,
-    ) {
-        let calls = &self.calls;
-        for (_, id) in self.queue.unpin(worker.id, |entry| is_queued(calls, entry)) {
-            let failure = self.of_call(failure, id);
-            self.forget(now, id);
-            actions.events.push(Event::Failed { id, failure });
-        }
-    }
-
-    /// A failure with what is known of the call it befell.
-    fn of_call(&self, failure: &Failure, id: CallId) -> Failure {
-        let failure = failure.clone().with("callId", id.0);
-        let Some(call) = self.calls.get(&id) else {
-            return failure;
-        };
-        let may_have_executed = call.state != CallState::Queued || call.deaths > 0;
-        let failure = failure.with("mayHaveExecuted", may_have_executed);
-        match self.handlers.name(call.handler) {
-            Some(name) => failure.with("handler", name),
-            None => failure,
-        }
     }
 }
 

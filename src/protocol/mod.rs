@@ -5,7 +5,8 @@
 //! - [`message`]: the payloads that Rust itself reads: hello, fault, log, mark, heartbeat
 //! - [`journal`]: the shared memory that tells which calls a worker has begun
 //! - [`depth`]: refuses deep nesting before a recursive reader sees it
-//! - [`extras`]: what the engine adds to a request: the state of its session
+//! - [`extras`]: what the engine adds to a request: the time that is left, where to resume, the state of its
+//!   session
 //! - `lenient`: JSON values from MessagePack that JSON has no word for
 //! - [`stdio`]: the framing of version 1.4
 //!
