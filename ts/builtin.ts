@@ -4,6 +4,7 @@ import type { HandlerInfo } from './handlers.js';
 
 /** What `synapse.invoke<PingReply>('synapse.ping', [echo])` answers. */
 export interface PingReply<Echo = unknown> {
+  /** Always `ok`: a worker that is not does not answer. */
   readonly status: 'ok';
   /** The worker's process. */
   readonly pid: number;

@@ -5,13 +5,17 @@ import type { SetupProgress } from './options/index.js';
 
 /** A worker's process was started. */
 export interface WorkerStart {
+  /** The worker's id. */
   readonly worker: number;
+  /** Its process. */
   readonly pid: number;
 }
 
 /** A worker is ready to take a call. */
 export interface WorkerReady {
+  /** The worker's id. */
   readonly worker: number;
+  /** Its process. */
   readonly pid: number;
   /** Python's version, `3.11.7`. */
   readonly python: string;
@@ -23,7 +27,9 @@ export interface WorkerReady {
 
 /** A worker's process is gone. */
 export interface WorkerExit {
+  /** The worker's id. */
   readonly worker: number;
+  /** Its exit code; null if a signal ended it. */
   readonly code: number | null;
   /** Name of the signal that ended it, `SIGKILL`. */
   readonly signal: string | null;
@@ -60,6 +66,7 @@ export interface WorkerExit {
 
 /** A worker takes no new calls and goes when it has answered those that it has. */
 export interface WorkerDrain {
+  /** The worker's id. */
   readonly worker: number;
   /** As `worker:exit` will say. */
   readonly reason: WorkerExit['reason'];
@@ -67,6 +74,7 @@ export interface WorkerDrain {
 
 /** A worker neither gives signs of life nor computes: it gets no calls. */
 export interface WorkerUnhealthy {
+  /** The worker's id. */
   readonly worker: number;
   /** Milliseconds since its last sign of life. */
   readonly silent: number;
@@ -74,11 +82,13 @@ export interface WorkerUnhealthy {
 
 /** A worker gives signs of life again. */
 export interface WorkerHealthy {
+  /** The worker's id. */
   readonly worker: number;
 }
 
 /** A sign of life did not come. */
 export interface HeartbeatMissed {
+  /** The worker's id. */
   readonly worker: number;
   /** How many in a row. */
   readonly missed: number;
@@ -98,10 +108,13 @@ export interface WorkerRestart {
 
 /** Something was printed or logged in Python. */
 export interface LogEvent {
+  /** The worker's id. */
   readonly worker: number;
+  /** What it was written to. */
   readonly stream: 'stdout' | 'stderr' | 'logging';
   /** `info` for stdout, `error` for stderr, the record's own for `logging`. */
   readonly level: string;
+  /** What was written, a line at most. */
   readonly text: string;
   /** The call that wrote it, where known. */
   readonly callId?: number;
@@ -109,11 +122,13 @@ export interface LogEvent {
   readonly logger?: string;
   /** `logging` only: where the record was made. */
   readonly file?: string;
+  /** `logging` only: the line of that file. */
   readonly line?: number;
 }
 
 /** A sign of life of a worker's watcher thread. */
 export interface HeartbeatEvent {
+  /** The worker's id. */
   readonly worker: number;
   /** Resident memory, in bytes. */
   readonly rss: number;
@@ -127,17 +142,23 @@ export interface HeartbeatEvent {
 
 /** How far a running call is, by `context().progress()`. */
 export interface ProgressEvent {
+  /** The call's id. */
   readonly callId: number;
+  /** The handler that was called. */
   readonly handler?: string;
   /** 0 to 1, or null. */
   readonly fraction: number | null;
+  /** What the handler said, or null. */
   readonly message: string | null;
 }
 
 /** A handler's circuit breaker went into another state. */
 export interface BreakerEvent {
+  /** Whose breaker it is. */
   readonly handler: string;
+  /** The state that it is in now. */
   readonly state: 'closed' | 'open' | 'half-open';
+  /** The state that it was in. */
   readonly previous: 'closed' | 'open' | 'half-open';
   /** Failures that were counted. */
   readonly failures: number;
@@ -147,7 +168,9 @@ export interface BreakerEvent {
 
 /** An attempt at a call failed, and another will be made. */
 export interface RetryEvent {
+  /** The call's id. */
   readonly callId: number;
+  /** The handler that was called. */
   readonly handler: string;
   /** The number of the next attempt; the first was 1. */
   readonly attempt: number;
@@ -167,17 +190,21 @@ export interface FallbackEvent {
 
 /** The worker that a session was bound to is gone. What the session holds is not. */
 export interface SessionLost {
+  /** The session's id. */
   readonly session: string;
+  /** The worker that is gone. */
   readonly worker: number;
 }
 
 /** Four fifths of the sessions that `sessions.max` allows are there. */
 export interface SessionsHigh {
+  /** How many sessions there are. */
   readonly current: number;
 }
 
 /** A worker died with a resumable stream, which goes on with another. */
 export interface StreamResumed {
+  /** The call's id. */
   readonly callId: number;
   /** The worker that died. */
   readonly worker: number;
@@ -187,28 +214,50 @@ export interface StreamResumed {
 
 /** Names of events and the arguments of their listeners. */
 export interface SynapseEvents {
+  /** `spawn` has resolved: calls can be made. */
   ready: [];
+  /** Something was printed or logged in Python. */
   log: [LogEvent];
+  /** A step of setting the environment up. */
   setup: [SetupProgress];
+  /** A worker's process was started. */
   'worker:start': [WorkerStart];
+  /** A worker is ready to take a call. */
   'worker:ready': [WorkerReady];
+  /** A worker's process is gone. */
   'worker:exit': [WorkerExit];
+  /** A replacement of a dead worker will be started. */
   'worker:restart': [WorkerRestart];
+  /** A worker takes no new calls and goes. */
   'worker:drain': [WorkerDrain];
+  /** A worker neither gives signs of life nor computes. */
   'worker:unhealthy': [WorkerUnhealthy];
+  /** It gives signs of life again. */
   'worker:healthy': [WorkerHealthy];
+  /** A sign of life of a worker. */
   heartbeat: [HeartbeatEvent];
+  /** A sign of life did not come. */
   'heartbeat:missed': [HeartbeatMissed];
+  /** A handler says how far its call is. */
   progress: [ProgressEvent];
+  /** A handler's circuit breaker went into another state. */
   breaker: [BreakerEvent];
+  /** An attempt at a call failed, and another will be made. */
   retry: [RetryEvent];
+  /** A fallback answered in place of a call that failed for good. */
   fallback: [FallbackEvent];
+  /** The worker that a session was bound to is gone. */
   'session:lost': [SessionLost];
+  /** Four fifths of the sessions that there may be are there. */
   'sessions:high': [SessionsHigh];
+  /** A stream goes on with another worker. */
   'stream:resumed': [StreamResumed];
+  /** No worker is left, and calls fail at once with this. */
   unhealthy: [SynapseError];
+  /** A replacement has started after all. */
   healthy: [];
   /** Nothing is in flight or waits, after `drain()`, or after the queue was full. */
   drain: [];
+  /** A fault that nobody waits for. As with any emitter, it is thrown where nobody listens. */
   error: [Error];
 }

@@ -10,6 +10,7 @@ const RESERVED = 'synapse.';
 
 /** What a worker says of a handler. See "Hello" in docs/protocol.md. */
 export interface HandlerInfo {
+  /** What it is called by. */
   readonly name: string;
   /** `function`, `coroutine`, `generator` or `async_generator`. */
   readonly kind?: string;

@@ -9,7 +9,9 @@ function libc(): string | undefined {
 
 /** The native engine could not be loaded. */
 export class NativeLoadError extends Error {
+  /** As of any error: the name of its class. */
   override readonly name = 'NativeLoadError';
+  /** A stable name, as other errors have one. */
   readonly code = 'NATIVE_LOAD_FAILED';
 
   constructor(cause: unknown) {

@@ -4,9 +4,13 @@ import type { StreamObserver } from './stream.js';
 
 /** What has become of the streams with the option `resume`. The rest was left by its consumer. */
 export interface ResumableCounters {
+  /** Streams that were begun. */
   readonly total: number;
+  /** Those that go on. */
   readonly active: number;
+  /** Those that came to their end. */
   readonly completed: number;
+  /** Those that failed. */
   readonly failed: number;
   /** How often one of them went on with another worker. */
   readonly resumed: number;

@@ -4,6 +4,7 @@ import type { ResumableCounters } from './resumable.js';
 
 /** A worker. */
 export interface WorkerInfo {
+  /** The worker's id, as the option `worker` of a call takes it. */
   readonly id: number;
   /** Its process; `NaN` until it is ready, which no signal can be sent to. */
   readonly pid: number;
@@ -27,14 +28,21 @@ export interface WorkerInfo {
 
 /** What is counted. Times are milliseconds. */
 export interface Counters {
+  /** Calls that were answered, with a result or an exception. */
   readonly requestsHandled: number;
+  /** Calls that run. */
   readonly requestsActive: number;
+  /** Those of them that were answered with an exception. */
   readonly errors: number;
+  /** Calls whose deadline passed. */
   readonly timeouts: number;
   /** Moving average, the newest weighing 0.2. */
   readonly averageResponseTime: number;
+  /** The median of the time of a call, in ms. */
   readonly p50: number;
+  /** The 95th percentile of the time of a call, in ms. */
   readonly p95: number;
+  /** The 99th percentile of the time of a call, in ms. */
   readonly p99: number;
 }
 
@@ -56,6 +64,7 @@ export interface WorkerStats extends WorkerInfo, Counters {
 
 /** What the policies have done. Only handlers that were called under a policy are listed. */
 export interface PolicyStats {
+  /** Repetitions. */
   readonly retry: {
     /** Attempts after a first one. */
     readonly attempts: number;
@@ -64,6 +73,7 @@ export interface PolicyStats {
     /** Attempts that `retry.budget` did not allow. */
     readonly overBudget: number;
   };
+  /** Circuit breakers, by handler. */
   readonly breakers: Readonly<
     Record<
       string,
@@ -81,6 +91,7 @@ export interface PolicyStats {
   >;
   /** How long the next attempt may take, in ms. */
   readonly timeouts: Readonly<Record<string, number>>;
+  /** Results that are kept. */
   readonly cache: {
     readonly hits: number;
     readonly misses: number;
@@ -89,6 +100,7 @@ export interface PolicyStats {
     readonly entries: number;
     readonly bytes: number;
   };
+  /** Calls of handlers that are limited, by handler. */
   readonly bulkheads: Readonly<
     Record<string, { readonly running: number; readonly waiting: number }>
   >;
@@ -96,6 +108,7 @@ export interface PolicyStats {
   readonly bulkheadRefused: number;
   /** Calls that a rate limit refused. */
   readonly rateLimited: number;
+  /** Copies of slow calls. */
   readonly hedge: {
     /** Copies that were sent. */
     readonly sent: number;
@@ -106,6 +119,7 @@ export interface PolicyStats {
 
 /** The instance's counters. */
 export interface Stats extends Counters {
+  /** Calls that wait for a worker. */
   readonly queued: number;
   /** Workers that can take a call at once. */
   readonly available: number;
@@ -115,6 +129,7 @@ export interface Stats extends Counters {
   readonly queueRefusals: number;
   /** Calls whose time was over before a worker had them. */
   readonly queueTimeouts: number;
+  /** Workers that died and were replaced. */
   readonly restarts: number;
   /** Resident memory of all workers in bytes, by their last heartbeats. */
   readonly rss: number;
@@ -122,14 +137,17 @@ export interface Stats extends Counters {
   readonly cpu: number;
   /** When a worker was last written to or read from: ms since 1970; 0 without workers. */
   readonly lastActivity: number;
-  /** Workers that are always kept, and that there may be. */
+  /** Workers that are always kept. */
   readonly min: number;
+  /** Workers that there may be. */
   readonly max: number;
+  /** How the pool as a whole is; `unhealthy`: calls fail at once. */
   readonly status: 'idle' | 'starting' | 'ready' | 'unhealthy' | 'stopping';
   /** Absent unless there are policies. */
   readonly policies?: PolicyStats;
   /** Streams with the option `resume`, since the instance was made. */
   readonly resumable: ResumableCounters;
+  /** The same for each worker. */
   readonly workers: readonly WorkerStats[];
 }
 

@@ -97,6 +97,7 @@ export class PythonStream<Item = unknown> implements AsyncIterableIterator<Item>
     return this;
   }
 
+  /** The next item, as soon as it is there. */
   next(): Promise<IteratorResult<Item>> {
     if (this.#head < this.#items.length) {
       const value = this.#items[this.#head] as Item;
@@ -127,6 +128,7 @@ export class PythonStream<Item = unknown> implements AsyncIterableIterator<Item>
     return Promise.resolve({ done: true, value });
   }
 
+  /** Ends the stream as {@link return} does, and rejects with the reason. */
   throw(reason?: unknown): Promise<IteratorResult<Item>> {
     void this.return();
     return Promise.reject(reason);

@@ -15,6 +15,7 @@ export type HostModule = Readonly<Record<string, HostHandler>>;
 
 /** What `handle` returns: takes back what it registered. Twice is harmless. */
 export interface HandlerRegistration extends Disposable {
+  /** Takes it back. Twice is harmless. */
   dispose(): void;
 }
 

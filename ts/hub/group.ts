@@ -22,6 +22,7 @@ export interface GroupStats {
   readonly requestsActive: number;
   /** Calls that wait for the cap. */
   readonly queued: number;
+  /** How it picks a pool. */
   readonly strategy: StrategyOption;
   /** Names of its pools, in the order of their registration. */
   readonly members: readonly string[];

@@ -24,14 +24,21 @@ export interface PoolOptions extends SpawnOptions {
 
 /** What `stats()` of a hub answers. */
 export interface HubStats {
+  /** By the name of the pool. */
   readonly pools: Readonly<Record<string, Stats>>;
+  /** By the name of the group. */
   readonly groups: Readonly<Record<string, GroupStats>>;
   /** Sums over the pools. */
   readonly requestsHandled: number;
+  /** Calls that run. */
   readonly requestsActive: number;
+  /** Calls that wait for a worker. */
   readonly queued: number;
+  /** Calls that were answered with an exception. */
   readonly errors: number;
+  /** Calls whose deadline passed. */
   readonly timeouts: number;
+  /** Workers that died and were replaced. */
   readonly restarts: number;
 }
 

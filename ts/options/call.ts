@@ -22,23 +22,52 @@ import { normalizeWorker, type WorkerOption } from './worker.js';
 
 /** Options of `call`, `invoke`, `stream` and the like. All may be absent. */
 export interface CallOptions {
+  /**
+   * Time for the call, queueing included, in ms; default what the handler says of itself, else
+   * `limits.callTimeout`. 0 and `Infinity`: any time.
+   */
   readonly timeout?: TimeoutOption | undefined;
+  /** Aborts the call, which then rejects with `signal.reason`. */
   readonly signal?: SignalOption | undefined;
+  /** Which of the calls that wait goes first: the lower, and of equals the earlier; default 0. */
   readonly priority?: PriorityOption | undefined;
+  /** The session that the call belongs to: its id, or `{ id, ttl, affinity }`; default none. */
   readonly session?: SessionOption | undefined;
+  /** The id of the worker that must run the call; default any. */
   readonly worker?: WorkerOption | undefined;
+  /**
+   * Whether the call may run twice: it is then repeated if its worker dies; default what the
+   * handler says, else false.
+   */
   readonly idempotent?: IdempotentOption | undefined;
+  /** Attempts after the first, or a policy; default that of `spawn`. */
   readonly retry?: RetryOption | undefined;
+  /**
+   * What the call answers when it has failed for good: a value, or a function of the error;
+   * default that of `spawn`.
+   */
   readonly fallback?: FallbackOption | undefined;
+  /** Whether an earlier result may answer, and this one later calls; default that of `spawn`. */
   readonly cache?: CacheOption | undefined;
+  /** Copies of the call if it is slow and idempotent; default that of `spawn`. */
   readonly hedge?: HedgeOption | undefined;
+  /** What the handler finds in `context().metadata`. */
   readonly metadata?: MetadataOption | undefined;
 }
 
 /** Options of `stream`. */
 export interface StreamOptions extends CallOptions {
+  /** Longest wait of the consumer for one item, in ms; default, 0 and `Infinity`: any time. */
   readonly idleTimeout?: IdleTimeoutOption | undefined;
+  /**
+   * Whether the stream goes on with another worker if its own dies; default false. See
+   * docs/streaming.md.
+   */
   readonly resume?: ResumeOption | undefined;
+  /**
+   * The number of the last item that is there already, counted from 1: only those behind it
+   * come; default 0.
+   */
   readonly resumeFrom?: ResumeFromOption | undefined;
 }
 

@@ -23,6 +23,7 @@ export interface SessionOptions {
 
 /** A session's id, and how it is used. */
 export interface SessionReference extends SessionOptions {
+  /** 1 to 512 characters. */
   readonly id: string;
 }
 

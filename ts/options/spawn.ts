@@ -46,43 +46,156 @@ import { normalizeWorkers, type WorkersOption } from './workers.js';
 
 /** Options of `spawn`. All may be absent. */
 export interface SpawnOptions {
+  /**
+   * Processes, 1 to 1024, started at the same time; default 1. `auto`: one for each processor
+   * that this process may use. An object: a pool that grows and shrinks.
+   */
   readonly workers?: WorkersOption | undefined;
+  /** Calls that one worker runs at once, for async handlers or threads; default 1. */
   readonly concurrency?: ConcurrencyOption | undefined;
+  /**
+   * How a worker runs its calls: in turn, on an event loop, or in threads; default `auto`, as
+   * the handlers are.
+   */
   readonly mode?: ModeOption | undefined;
+  /**
+   * What the worker speaks; `stdio` is the framing of 1.4. Default `auto`: found out from the
+   * script.
+   */
   readonly protocol?: ProtocolOption | undefined;
+  /**
+   * What becomes of a value that cannot cross from Python; default `strict`: the call rejects
+   * with an `EncodeError` that names the path. `graceful`: a mark is in its place.
+   */
   readonly values?: ValuesOption | undefined;
+  /** Whether arguments are checked against the type hints of the handlers; default true. */
   readonly validate?: ValidateOption | undefined;
+  /**
+   * What runs the entry file: `python` (the default), `node`, or a `command` that speaks
+   * docs/protocol.md.
+   */
   readonly runtime?: RuntimeOption | undefined;
+  /** How the worker for a call is chosen; default `least-busy`. */
   readonly strategy?: StrategyOption | undefined;
+  /**
+   * Shares of the calls under the strategy `weighted`, one for each place of the pool; default
+   * 1 each.
+   */
   readonly weights?: WeightsOption | undefined;
+  /** How calls wait for a worker: at most `max` (1000) of them, at most `timeout` ms (any time). */
   readonly queue?: QueueOption | undefined;
+  /**
+   * Whether and how workers that died are replaced; default 5 times in a minute, then with
+   * pauses. `false`: not at all.
+   */
   readonly restart?: RestartOption | undefined;
+  /** When a healthy worker is replaced by a fresh one. Each limit is off unless given. */
   readonly recycle?: RecycleOption | undefined;
+  /**
+   * Signs of life of a thread of the worker’s own; default every 2000 ms, and 3 that miss are
+   * an event. `false`: none.
+   */
   readonly heartbeat?: HeartbeatOption | undefined;
+  /** Bounds on messages, on processes and on calls. */
   readonly limits?: LimitsOption | undefined;
+  /**
+   * Attempts after the first, or a policy; default 0. What may have run is repeated only if it
+   * is idempotent.
+   */
   readonly retry?: RetryOption | undefined;
+  /**
+   * The circuit breaker of each handler; default `false`: none. `true` for the defaults of its
+   * policy.
+   */
   readonly breaker?: BreakerOption | undefined;
+  /**
+   * Timeouts that adapt to how long a handler takes; default `false`. `true` for the defaults
+   * of its policy.
+   */
   readonly adaptiveTimeout?: AdaptiveTimeoutOption | undefined;
+  /**
+   * Results that answer the same call again; default `false`. `true` for the defaults of its
+   * policy.
+   */
   readonly cache?: CacheOption | undefined;
+  /**
+   * What a call answers when it has failed for good: a value, or a function of the error;
+   * default none.
+   */
   readonly fallback?: FallbackOption | undefined;
+  /** Calls of one handler at once, or a policy; default `false`: no bound. */
   readonly bulkhead?: BulkheadOption | undefined;
+  /** Calls of one handler a second, or a policy; default `false`: no limit. */
   readonly rateLimit?: RateLimitOption | undefined;
+  /**
+   * Copies of slow calls that are idempotent; default `false`: none. A number: after so many
+   * ms.
+   */
   readonly hedge?: HedgeOption | undefined;
+  /**
+   * The interpreter: a version (`3.12`), its path, or the path of a virtual environment; or `{
+   * managed }`, one that uv installs. Default: searched for.
+   */
   readonly python?: PythonOption | undefined;
+  /**
+   * Directories to add to `sys.path`, behind that of the entry file; relative ones start at
+   * `process.cwd()`.
+   */
   readonly pythonPath?: PythonPathOption | undefined;
+  /**
+   * What installs the dependencies; default `auto`: uv if it is on the PATH, else pip. `none`:
+   * nothing does.
+   */
   readonly installer?: InstallerOption | undefined;
+  /** The dependency file, relative to the directory of `spawn`; default as `spawn` finds it. */
   readonly requirements?: RequirementsOption | undefined;
+  /** Whether the installer must do without the network; default false. */
   readonly offline?: OfflineOption | undefined;
+  /** Told of each step of setting an environment up, as the event `setup` is. */
   readonly onProgress?: OnProgressOption | undefined;
+  /**
+   * Environment variables of the worker, besides inherited ones. Undefined values count as
+   * absent.
+   */
   readonly env?: EnvOption | undefined;
+  /**
+   * Which of Node’s environment variables the worker gets: all (`true`, the default), none, or
+   * those named.
+   */
   readonly inheritEnv?: InheritEnvOption | undefined;
+  /** The worker’s working directory; default that of Node. */
   readonly cwd?: CwdOption | undefined;
+  /**
+   * What becomes of what a worker prints: `event` (the default), the event `log`; `inherit`,
+   * Node’s own stdout; `ignore`.
+   */
   readonly stdout?: OutputOption | undefined;
+  /**
+   * What becomes of a worker’s stderr: `event` (the default), the event `log`; `inherit`,
+   * Node’s own stderr; `ignore`.
+   */
   readonly stderr?: OutputOption | undefined;
+  /** How long a worker may take to get ready, in ms; default 120000. 0 and `Infinity`: any time. */
   readonly startTimeout?: StartTimeoutOption | undefined;
+  /**
+   * Time between the wish that a worker or a cancelled call ends and SIGKILL, in ms; default
+   * 500.
+   */
   readonly graceMs?: GraceOption | undefined;
+  /**
+   * Bounds on sessions (default one hour untouched, 10000 of them, 1 MiB each), and where they
+   * are kept.
+   */
   readonly sessions?: SessionsOption | undefined;
+  /**
+   * A preset of time limits by the kind of work; default none. What is given besides goes
+   * before it.
+   */
   readonly profile?: ProfileOption | undefined;
+  /**
+   * What becomes of calls while `spawn` is under way: `wait` (the default) for it, or `reject`
+   * with `NOT_SPAWNED`.
+   */
   readonly beforeReady?: BeforeReadyOption | undefined;
   readonly redact?: RedactOption | undefined;
 }

@@ -17,6 +17,7 @@ export interface ProgramCommands {
 
 /** What a creating handler answers. */
 export interface CreatedProgram {
+  /** Its id; unlike other names written as in Python, for it is what the handler answers. */
   readonly program_id: string;
   /** What running the program needs; kept in the session. */
   readonly metadata?: unknown;

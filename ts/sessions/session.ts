@@ -35,6 +35,7 @@ export class Session {
     this.#ttl = ttl;
   }
 
+  /** The name that calls and Python know it by. */
   get id(): string {
     return this.#reference.id;
   }

@@ -22,10 +22,13 @@ export interface SessionInfo {
 
 /** What is counted of sessions. */
 export interface SessionsStats {
+  /** Sessions that were begun. */
   readonly created: number;
+  /** Those that were ended by hand. */
   readonly deleted: number;
   /** Those whose time ran out. */
   readonly expired: number;
+  /** How often what had expired was swept away. */
   readonly cleanupRuns: number;
   /** Sessions there are. */
   readonly current: number;

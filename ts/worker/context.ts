@@ -26,9 +26,13 @@ export interface Context {
 
 /** Writes log records with a level. */
 export interface Log {
+  /** Logs on the level `debug`. */
   debug(message: unknown): void;
+  /** Logs on the level `info`. */
   info(message: unknown): void;
+  /** Logs on the level `warning`. */
   warn(message: unknown): void;
+  /** Logs on the level `error`. */
   error(message: unknown): void;
 }
 

@@ -135,7 +135,12 @@ export function onStop<Run extends Hook>(run: Run): Run {
  * ```
  */
 export class Handlers {
-  /** @param prefix comes before each name, with a dot */
+  /**
+   * Offers every method of the class and of those between it and `Handlers`, but for names that begin
+   * with `_`.
+   *
+   * @param prefix comes before each name, with a dot
+   */
   register(prefix = ''): this {
     const names = new Set<string>();
     let level: object = Object.getPrototypeOf(this);

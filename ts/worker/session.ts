@@ -10,14 +10,21 @@ import { Decoder, Writer } from '../codec/index.js';
 export interface SessionState {
   /** The session's id; undefined if the call belongs to none. */
   readonly id: string | undefined;
+  /** How many values there are. */
   readonly size: number;
   /** A value; undefined if there is none. */
   get(key: string): unknown;
+  /** Whether there is such a value. */
   has(key: string): boolean;
-  /** @throws Error if the call belongs to no session */
+  /**
+   * Sets a value.
+   *
+   * @throws Error if the call belongs to no session
+   */
   set(key: string, value: unknown): this;
   /** Answers whether there was one. */
   delete(key: string): boolean;
+  /** The keys of all values. */
   keys(): IterableIterator<string>;
 }
 
