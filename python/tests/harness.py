@@ -21,7 +21,7 @@ from synapse._protocol import header as wire
 
 LAUNCHER = Path(__file__).resolve().parents[1] / "synapse" / "_launch.py"
 #: Seconds after which a test takes something for lost.
-PATIENCE = 20.0
+PATIENCE = 120.0
 #: Bytes of the journal.
 JOURNAL = (16 + 4096) * 4
 #: `fcntl` names it from Python 3.10 on.
@@ -237,6 +237,10 @@ class WorkerProcess:
         found = self.reply(self.send(name, value, **more))
         assert found.kind == "error", found
         return found.value
+
+    def begun(self) -> None:
+        """Waits until a handler has written the line `begun` on descriptor 1."""
+        assert self.process.stdout.readline() == b"begun\n"
 
     # The journal.
 

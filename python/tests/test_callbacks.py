@@ -43,6 +43,7 @@ def patient(_):
     try:
         call.result(timeout=0.01)
     except TimeoutError:
+        print("over", flush=True)
         return [call.done(), call.result()]
 
 @handler
@@ -194,7 +195,7 @@ def test_a_stream_that_nobody_wants_is_given_up(worker, name):
 def test_a_wait_that_is_over_does_not_end_the_call(worker):
     call = worker.send("patient")
     asked = worker.asked().call
-    time.sleep(0.05)
+    assert worker.receive().value["text"] == "over\n"
     worker.answer(asked, wire.RESPONSE, "late")
     assert worker.reply(call).value == [False, "late"]
 
@@ -340,7 +341,8 @@ def test_a_function_that_is_never_seen_is_released(worker):
     reference = wire.CALLBACK_ID | 7
     call, data = with_function(worker, "store", reference)
     worker.cancel(call)
-    time.sleep(0.05)
+    # So that the cancel is read first.
+    time.sleep(0.5)
     worker.write(data)
     found = {frame.kind: frame for frame in (worker.receive(), worker.receive())}
     assert found["release"].call == reference

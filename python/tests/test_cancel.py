@@ -16,9 +16,12 @@ log = []
 @handler
 def echo(value): return value
 
+def begun(): os.write(1, b"begun\\n")
+
 @handler
 def spin(_):
     try:
+        begun()
         while True:
             pass
     finally:
@@ -28,6 +31,7 @@ def spin(_):
 def sleep(seconds):
     with_cleanup = True
     try:
+        begun()
         time.sleep(seconds)
     except synapse.Cancelled as error:
         log.append(str(error))
@@ -36,11 +40,13 @@ def sleep(seconds):
 
 @handler
 def doze(_):
+    begun()
     while True:
         time.sleep(0.01)
 
 @handler
 def stubborn(_):
+    begun()
     while True:
         try:
             time.sleep(0.01)
@@ -55,6 +61,7 @@ def noisy(_):
 @handler
 def tidies(_):
     try:
+        begun()
         while True:
             time.sleep(0.01)
     finally:
@@ -74,6 +81,8 @@ def spotted(_):
 @handler
 async def wait(seconds):
     try:
+        # Said once it waits.
+        asyncio.get_running_loop().call_soon(begun)
         await asyncio.sleep(seconds)
     except asyncio.CancelledError:
         log.append("wait")
@@ -82,6 +91,8 @@ async def wait(seconds):
 @handler
 def logged(_): return list(log)
 """
+#: Seconds that a call runs during which a cancel is sure to be read.
+LONG_ENOUGH = 1.5
 SYNCHRONOUS = SOURCE.replace("async def wait", "def wait_unused").replace(
     "        await asyncio.sleep(seconds)", "        pass"
 )
@@ -99,7 +110,7 @@ def is_cancelled(frame):
 @pytest.mark.parametrize("name", ["spin", "sleep", "stubborn", "doze"])
 def test_a_running_call_is_interrupted(worker, name):
     call = worker.send(name, 1e6)
-    time.sleep(0.2)
+    worker.begun()
     worker.cancel(call)
     assert is_cancelled(worker.reply(call))
     assert worker.call("echo", "alive") == "alive"
@@ -108,14 +119,14 @@ def test_a_running_call_is_interrupted(worker, name):
 def test_cleanup_runs_and_knows_why(worker):
     for name in ("spin", "sleep"):
         call = worker.send(name, 1e6)
-        time.sleep(0.1)
+        worker.begun()
         worker.cancel(call)
         assert is_cancelled(worker.reply(call))
     assert worker.call("logged") == ["spin", "the call was cancelled"]
 
 
 def test_a_call_that_has_not_begun_is_skipped(worker):
-    running, one = worker.frame("sleep", 0.3)
+    running, one = worker.frame("sleep", LONG_ENOUGH)
     waiting, two = worker.frame("spin", None)
     behind, three = worker.frame("echo", 1)
     worker.write(one + two + three)
@@ -151,7 +162,7 @@ def test_a_late_cancel_harms_nobody(worker):
 def test_a_call_that_is_cancelled_twice_is_interrupted_once(start, mode):
     worker = start(SYNCHRONOUS, mode=mode, concurrency=4).ready()
     call = worker.send("tidies")
-    time.sleep(0.1)
+    worker.begun()
     worker.cancel(call)
     while worker.receive().kind != "log":
         pass
@@ -183,15 +194,18 @@ class TestThreads:
     def test_a_synchronous_call_is_interrupted(self, worker, name):
         call = worker.send(name)
         other = worker.send("sleep", 0.5)
-        time.sleep(0.2)
+        for _ in (call, other):
+            worker.begun()
         worker.cancel(call)
-        assert is_cancelled(worker.reply(call))
-        assert worker.reply(other).value == 0.5
+        found = {frame.call: frame for frame in (worker.receive(), worker.receive())}
+        assert is_cancelled(found[call])
+        assert found[other].value == 0.5
 
     def test_a_call_that_waits_for_a_thread_is_skipped(self, worker):
-        first, second = worker.send("sleep", 0.4), worker.send("sleep", 0.4)
+        first, second = worker.send("sleep", LONG_ENOUGH), worker.send("sleep", LONG_ENOUGH)
         third = worker.send("spin")
-        time.sleep(0.1)
+        for _ in (first, second):
+            worker.begun()
         worker.cancel(third)
         kinds = {}
         for _ in range(3):
@@ -227,14 +241,14 @@ class TestCoroutines:
 
     def test_a_running_coroutine_gets_cancelled_error(self, worker):
         call = worker.send("wait", 1e6)
-        time.sleep(0.2)
+        worker.begun()
         worker.cancel(call)
         found = worker.reply(call)
         assert found.value["type"] in ("asyncio.exceptions.CancelledError", "synapse.Cancelled")
         assert worker.call("logged") == ["wait"]
 
     def test_one_that_waits_is_skipped(self, worker):
-        running, waiting = worker.send("wait", 0.3), worker.send("wait", 1e6)
+        running, waiting = worker.send("wait", LONG_ENOUGH), worker.send("wait", 1e6)
         worker.cancel(waiting)
         kinds = {}
         for _ in range(2):

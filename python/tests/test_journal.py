@@ -70,7 +70,7 @@ def test_rare_kinds_of_calls_are_noted_as_well(start):
 
 def test_a_call_that_is_cancelled_before_it_begins_is_not_noted(start):
     worker = start(SOURCE).ready()
-    running = worker.send("sleep", 0.5)
+    running = worker.send("sleep", 1.5)
     waiting = worker.send("echo", 1)
     worker.cancel(waiting)
     assert worker.reply(running).kind == "response"
@@ -88,7 +88,7 @@ def test_by_number_exactly_those_that_begin_are_noted(start, source, mode, wait,
     assert worker.words()[0] == BY_NUMBER
     worker.call("echo", 1)
     worker.send(wait, 30)
-    worker.send(wait, 1.0)
+    worker.send(wait, 1.5)
     # Two run and two wait, one of which is taken back.
     worker.cancel(worker.send(wait, 30))
     worker.send(die, 1)

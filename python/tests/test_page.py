@@ -23,7 +23,7 @@ def test_the_example_is_tested_as_it_says(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(PACKAGE)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stdout
