@@ -6,7 +6,8 @@ module.exports = {
   testMatch: ['<rootDir>/__test__/**/*.spec.ts'],
   // Notices every Python process that outlives the spec file that started it.
   testEnvironment: '<rootDir>/__test__/support/environment.cjs',
-  testTimeout: 30_000,
+  // No test passes because of it: it ends what hangs.
+  testTimeout: 120_000,
   // Every spec starts processes of its own: more at once would only make them wait.
   maxWorkers: 2,
   transform: {

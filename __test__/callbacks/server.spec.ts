@@ -226,6 +226,6 @@ test('code of a handler knows on whose behalf it runs, as long as it is waited f
   expect(server.current()).toBeUndefined();
   server.begin(1, 7, ask('f'));
   expect(server.current()).toBeUndefined();
-  await new Promise((resolve) => setTimeout(resolve, 30));
+  while (seen.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
   expect(seen).toEqual([7, undefined, undefined]);
 });

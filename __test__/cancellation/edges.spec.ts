@@ -1,6 +1,6 @@
 /** What an abort reaches and what it leaves alone. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { HandlerContext, SpawnOptions, Synapse, WorkerExit } from '../../ts/index.js';
@@ -28,9 +28,10 @@ const MODULE = `
       return name
 
   @handler
-  def nap(name, seconds):
+  def hold(name, until):
       note(name)
-      time.sleep(seconds)
+      while not os.path.exists(until):
+          time.sleep(0.005)
       return name
 
   @handler
@@ -53,6 +54,13 @@ const ASYNC = `${MODULE}
       return name
 
   @handler
+  async def held(name, until):
+      note(name)
+      while not os.path.exists(until):
+          await asyncio.sleep(0.005)
+      return name
+
+  @handler
   async def blocks(name):
       note(name)
       return len(str(7 ** (10 ** 8)))
@@ -60,6 +68,8 @@ const ASYNC = `${MODULE}
 
 interface Bench {
   readonly synapse: Synapse;
+  /** Lets those go on that hold until there is a file of this name. */
+  readonly release: (name: string) => void;
   readonly exits: WorkerExit[];
   /** How often a handler has noted a name. */
   readonly count: (name: string) => number;
@@ -75,7 +85,8 @@ async function start(source: string, options: SpawnOptions = {}): Promise<Bench>
     const file = join(folder, name);
     return existsSync(file) ? readFileSync(file, 'utf8').length : 0;
   };
-  return { synapse, exits, count };
+  const release = (name: string): void => writeFileSync(join(folder, name), '');
+  return { synapse, exits, count, release };
 }
 
 /** Has a worker measured as quick, so that calls are written to it ahead. */
@@ -123,8 +134,8 @@ describe('a signal', () => {
 
 describe('an aborted call', () => {
   test('that waits in the queue never reaches Python', async () => {
-    const { synapse, count } = await start(MODULE);
-    const running = synapse.invoke('nap', ['running', 0.3]);
+    const { synapse, count, release } = await start(MODULE);
+    const running = synapse.invoke('hold', ['running', 'go']);
     const controller = new AbortController();
     const waiting = Array.from({ length: 20 }, () =>
       synapse.invoke('noted', ['waiting'], { signal: controller.signal }),
@@ -134,20 +145,24 @@ describe('an aborted call', () => {
     controller.abort('not any more');
     expect((await settled).map(({ status }) => status)).toEqual(waiting.map(() => 'rejected'));
     expect(synapse.stats().queued).toBe(0);
+    release('go');
     expect(await running).toBe('running');
     await synapse.invoke('echo', [1]);
     expect(count('waiting')).toBe(0);
   });
 
   test('that waits in the pipe behind another costs that one nothing', async () => {
-    const { synapse, exits, count } = await start(MODULE, { graceMs: 100 });
+    const { synapse, exits, count, release } = await start(MODULE, { graceMs: 100 });
     await warm(synapse);
-    const running = synapse.invoke('nap', ['running', 1.5]);
+    const running = synapse.invoke('hold', ['running', 'go']);
     const controller = new AbortController();
     const waiting = synapse.invoke('noted', ['waiting'], { signal: controller.signal });
     await until(() => count('running') === 1);
     controller.abort('not any more');
     await expect(waiting).rejects.toBe('not any more');
+    // Far beyond the grace.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    release('go');
     expect(await running).toBe('running');
     await until(() => synapse.stats().requestsActive === 0);
     expect(exits).toEqual([]);
@@ -155,14 +170,15 @@ describe('an aborted call', () => {
   });
 
   test('is one of several at once: the others go on', async () => {
-    const { synapse, exits } = await start(ASYNC, { concurrency: 8 });
+    const { synapse, exits, release } = await start(ASYNC, { concurrency: 8 });
     const controllers = Array.from({ length: 6 }, () => new AbortController());
     const calls = controllers.map(({ signal }, index) =>
-      synapse.invoke('wait', [`${index}`, 0.4], { signal }),
+      synapse.invoke('held', [`${index}`, 'go'], { signal }),
     );
     const settled = Promise.allSettled(calls);
     await synapse.invoke('echo', [1]);
     for (const index of [1, 4]) controllers[index]?.abort(index);
+    release('go');
     expect(await settled).toEqual(
       [0, 1, 2, 3, 4, 5].map((index) =>
         [1, 4].includes(index)
@@ -240,9 +256,10 @@ describe('a call that does not yield', () => {
   });
 
   test('takes neighbours that had begun with it, unless they are idempotent', async () => {
-    const { synapse, count } = await start(ASYNC, { ...OPTIONS, mode: 'async', concurrency: 4 });
-    const begun = Promise.allSettled([synapse.invoke('wait', ['begun', 0.5])]);
-    const again = synapse.invoke('wait', ['again', 0.5], { idempotent: true });
+    const options: SpawnOptions = { ...OPTIONS, mode: 'async', concurrency: 4 };
+    const { synapse, count, release } = await start(ASYNC, options);
+    const begun = Promise.allSettled([synapse.invoke('held', ['begun', 'go'])]);
+    const again = synapse.invoke('held', ['again', 'go'], { idempotent: true });
     await until(() => count('begun') === 1 && count('again') === 1);
     const controller = new AbortController();
     const wedged = synapse.invoke('blocks', ['wedged'], { signal: controller.signal });
@@ -250,11 +267,13 @@ describe('a call that does not yield', () => {
     await until(() => count('wedged') === 1);
     const late = synapse.invoke('wait', ['late', 0]);
     controller.abort('enough');
+    // The worker that is wedged does not see it any more; the next does.
+    release('go');
     expect(await settled).toEqual([{ status: 'rejected', reason: 'enough' }]);
     const [outcome] = await begun;
     expect(outcome).toMatchObject({
       status: 'rejected',
-      reason: { code: 'WORKER_EXITED', mayHaveExecuted: true, handler: 'wait' },
+      reason: { code: 'WORKER_EXITED', mayHaveExecuted: true, handler: 'held' },
     });
     expect((outcome as PromiseRejectedResult).reason.message).toMatch(
       /cancelled call had not yielded after 150 ms; this call had begun, and is not idempotent/,

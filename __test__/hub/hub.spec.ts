@@ -33,6 +33,16 @@ const MODULE = `
       return os.getpid()
 
   @handler
+  def outstay(files):
+      # Ends, whatever it is told, when all of them are there.
+      while not all(os.path.exists(file) for file in files):
+          try:
+              time.sleep(0.005)
+          except BaseException:
+              pass
+      os._exit(0)
+
+  @handler
   def count(n):
       yield from range(n)
 
@@ -161,13 +171,13 @@ describe('what is set for one pool', () => {
     const told = names.map((name) => join(folder, name));
     await Promise.all(
       names.map((name, index) =>
-        add(name, { graceMs: 1500, env: { WHO: name, TOLD: told[index] ?? '' } }),
+        add(name, { graceMs: 20_000, env: { WHO: name, TOLD: told[index] ?? '' } }),
       ),
     );
     const pids = await Promise.all(names.map((name) => hub.invoke<number>(name, 'stay')));
     const seen: boolean[][] = [];
     hub.on('worker:exit', () => seen.push(told.map((file) => existsSync(file))));
-    const running = names.map((name) => hub.invoke(name, 'sleep', [60]).catch(() => name));
+    const running = names.map((name) => hub.invoke(name, 'outstay', [told]).catch(() => name));
     await hub.dispose();
     expect(await Promise.all(running)).toEqual(names);
     expect(seen[0]).toEqual([true, true, true]);
@@ -232,7 +242,7 @@ describe('groups', () => {
   });
 
   test('a pool whose calls fail is passed over, and comes back by a call that tries it', async () => {
-    const health = { failures: 2, resetMs: 300 };
+    const health = { failures: 2, resetMs: 2500 };
     hub.group('web', { strategy: 'round-robin', health });
     await add('a', { group: 'web', restart: { backoff: { initialMs: 1 } } });
     await add('b', { group: 'web' });
@@ -252,7 +262,7 @@ describe('groups', () => {
   test('a deadline counts the wait for the cap', async () => {
     hub.group('web', { concurrency: 1 });
     await add('a', { group: 'web' });
-    const first = hub.invoke('web', 'sleep', [0.2]);
+    const first = hub.invoke('web', 'sleep', [1.5]);
     await expect(hub.invoke('web', 'who', [], { timeout: 20 })).rejects.toMatchObject({
       code: 'TIMEOUT',
       phase: 'queue',

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { runNode } from '../support/child.js';
-import { createFolder, isAlive, spawnModule, until } from '../support/modules.js';
+import { createFolder, isAlive, killProcess, spawnModule, until } from '../support/modules.js';
 import { LENT, MIB, MODULE, pattern, sharedKib } from './support.js';
 
 const sha1 = (bytes: Uint8Array): string => createHash('sha1').update(bytes).digest('hex');
@@ -46,7 +46,7 @@ describe('shared memory', () => {
 
   test('of a worker that is killed comes back, and no call gets wrong data', async () => {
     const backoff = { initialMs: 1, factor: 1, maxMs: 1 };
-    const restart = { max: 1000, windowMs: 1000, backoff };
+    const restart = { max: 1000, windowMs: 1000, backoff, callDeaths: 0 };
     const synapse = await spawnModule(MODULE, { workers: 2, restart });
     const bytes = pattern(4 * MIB);
     const wanted = sha1(bytes);
@@ -59,7 +59,7 @@ describe('shared memory', () => {
       const settled = Promise.allSettled(calls);
       await new Promise((resolve) => setTimeout(resolve, round * 3));
       await until(() => isAlive(synapse.workers()[0]?.pid ?? 0));
-      process.kill((synapse.workers()[0] as { pid: number }).pid, 'SIGKILL');
+      killProcess((synapse.workers()[0] as { pid: number }).pid);
       for (const outcome of await settled) {
         if (outcome.status === 'fulfilled') expect(outcome.value).toBe(true);
         else expect(outcome.reason).toMatchObject({ code: 'WORKER_EXITED' });
@@ -70,7 +70,7 @@ describe('shared memory', () => {
       Array.from({ length: 12 }, () => synapse.invoke('echo', [bytes])),
     );
     for (const back of again) expect(sha1(back as Buffer)).toBe(wanted);
-  }, 60_000);
+  }, 240_000);
 
   test('leaves nothing behind when Node is killed', async () => {
     const before = new Set(readdirSync('/dev/shm'));
@@ -89,7 +89,8 @@ describe('shared memory', () => {
     expect(length).toBe(16 << 20);
     program.process.kill('SIGKILL');
     await until(() => !isAlive(pid as number));
-    expect(readdirSync('/dev/shm').filter((name) => !before.has(name))).toEqual([]);
+    // What others have there goes by itself.
+    await until(() => readdirSync('/dev/shm').every((name) => before.has(name)));
   });
 
   test('stays bounded, and is given back once nobody needs it', async () => {
@@ -107,14 +108,14 @@ describe('shared memory', () => {
           most = Math.max(most, kib('self') + kib(pid));
         }
         console.log('most ' + most);
-        globalThis.gc();
-        setTimeout(async () => {
+        const shared = (id) => Number(/RssShmem:\\s+(\\d+)/.exec(readFileSync('/proc/' + id + '/status', 'latin1'))[1]);
+        const left = () => shared('self') + shared(pid);
+        do {
           globalThis.gc();
-          await new Promise((resolve) => setTimeout(resolve, 7000));
-          const shared = (id) => Number(/RssShmem:\\s+(\\d+)/.exec(readFileSync('/proc/' + id + '/status', 'latin1'))[1]);
-          console.log('left ' + (shared('self') + shared(pid)));
-          await synapse.dispose();
-        }, 6000);
+          await new Promise((resolve) => setTimeout(resolve, 500));
+        } while (left() >= 20 * 1024);
+        console.log('left ' + left());
+        await synapse.dispose();
       });`,
       folder,
       ['--expose-gc'],
@@ -123,7 +124,7 @@ describe('shared memory', () => {
     expect(Number(await program.line('most '))).toBeLessThan(1200 * 1024);
     expect(Number(await program.line('left '))).toBeLessThan(20 * 1024);
     expect(await program.ended).toBe(0);
-  }, 120_000);
+  }, 300_000);
 
   test('is done without where the system does not have it', async () => {
     const folder = createFolder({ 'main.py': MODULE });

@@ -137,7 +137,7 @@ describe('a command', () => {
     const pid = Number(text('stdout'));
     expect(isAlive(pid)).toBe(true);
     await synapse.dispose();
-    expect(isAlive(pid)).toBe(false);
+    await until(() => !isAlive(pid));
   });
 });
 

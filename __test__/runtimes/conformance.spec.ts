@@ -77,7 +77,8 @@ describe('a worker that breaks a rule is told which', () => {
     ['no-credit', 'items, credit', /items beyond the credit/],
     ['no-shutdown', 'shutdown', /no exit after shutdown/],
   ])('%s', async (fault, only, message) => {
-    const options = ['--only', only, '--patience', '1500'];
+    // As long as Node.js may take to start on a slow machine.
+    const options = ['--only', only, '--patience', '4000'];
     const command = [process.execPath, BROKEN, fault];
     const run = await synapse(['conformance', ...options, '--', ...command]);
     expect(run.failed.join('\n')).toMatch(message);

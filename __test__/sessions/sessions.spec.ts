@@ -166,14 +166,14 @@ describe('the state of a session', () => {
 describe('the life of a session', () => {
   test('ends when it was not touched for its time, at read; a call keeps it', async () => {
     const synapse = await spawnModule(MODULE);
-    const session = synapse.session('s', { ttl: 200 });
+    const session = synapse.session('s', { ttl: 2000 });
     await session.set('key', 1);
     for (let touch = 0; touch < 4; touch++) {
-      await sleep(80);
+      await sleep(600);
       await session.invoke('pid');
     }
     expect(await session.get('key')).toBe(1);
-    await sleep(220);
+    await sleep(2020);
     expect(await synapse.sessions.exists('s')).toBe(false);
     expect(await session.get('key')).toBeUndefined();
     expect(await session.invoke('recall', ['key'])).toBe('nothing');
@@ -295,9 +295,10 @@ describe('affinity', () => {
     const synapse = await spawnTwo();
     const session = synapse.session('s', { affinity: 'strict-fail' });
     const busy = session.invoke<number>('pid', [0.3]);
-    const refused = await session.invoke('pid').catch((reason: unknown) => reason);
-    expect(refused).toMatchObject({ code: 'WORKER_BUSY', session: 's', retryable: true });
-    expect(await synapse.invoke('pid', [], { session: 'other' })).not.toBe(await busy);
+    const refused = session.invoke('pid').catch((reason: unknown) => reason);
+    const other = synapse.invoke('pid', [], { session: 'other' });
+    expect(await refused).toMatchObject({ code: 'WORKER_BUSY', session: 's', retryable: true });
+    expect(await other).not.toBe(await busy);
     expect(await session.invoke('pid')).toBe(await busy);
   });
 
@@ -328,12 +329,12 @@ describe('affinity', () => {
 describe('globals', () => {
   test('live a fixed time and belong to no session', async () => {
     const { globals } = await spawnModule(MODULE);
-    await globals.put('model', { id: 7 }, { ttl: 150 });
+    await globals.put('model', { id: 7 }, { ttl: 2000 });
     await globals.put('ever', [1], { ttl: Number.POSITIVE_INFINITY });
     expect(await globals.get('model')).toEqual({ id: 7 });
-    await sleep(90);
+    await sleep(1000);
     expect(await globals.get('model')).toEqual({ id: 7 });
-    await sleep(90);
+    await sleep(1020);
     expect(await globals.get('model')).toBeUndefined();
     expect([await globals.delete('ever'), await globals.delete('ever')]).toEqual([true, false]);
     await expect(globals.put('f', () => {})).rejects.toMatchObject({ code: 'ENCODE' });

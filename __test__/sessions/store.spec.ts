@@ -47,7 +47,7 @@ test('what was answered some time ago is there after kill -9', async () => {
     const synapse = new Synapse({ ...python, sessions: { store: ${JSON.stringify(store)} } });
     synapse.spawn(folder, 'main').then(async () => {
       for (let call = 0; call < 20; call++) await synapse.session('s').invoke('count');
-      setTimeout(() => process.kill(process.pid, 'SIGKILL'), 300);
+      setTimeout(() => process.kill(process.pid, 'SIGKILL'), 2000);
     });
   `,
     directory,

@@ -32,7 +32,7 @@ export function runNode(source: string, folder: string, args: readonly string[] 
   const prelude = `
     const packagePath = ${JSON.stringify(PACKAGE)};
     const { Synapse } = require(packagePath);
-    const python = { python: ${JSON.stringify(SHARED)} };
+    const python = { python: ${JSON.stringify(SHARED)}, graceMs: 30_000 };
     const folder = ${JSON.stringify(folder)};
   `;
   const child = spawn(process.execPath, [...args, '-e', prelude + source], {

@@ -10,7 +10,7 @@ const { processesMarked } = require('./processes.cjs');
 
 const markName = 'SYNAPSE_TEST_MARK';
 /** How long an ending process may take to be gone. */
-const graceMs = 3_000;
+const graceMs = 20_000;
 
 class Environment extends NodeEnvironment {
   #mark;

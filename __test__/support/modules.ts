@@ -10,8 +10,15 @@ const SHARED = join(__dirname, '..', 'fixtures', 'shared');
 const folders: string[] = [];
 const instances: AsyncDisposable[] = [];
 
-/** Options that make `spawn` use the shared environment. */
-export const shared: SpawnOptions = { python: join(SHARED, '.venv'), requirements: undefined };
+/**
+ * Options that make `spawn` use the shared environment. Nothing is killed for being slow, as it may be on a
+ * machine that is busy: what must be is given a `graceMs` of its own.
+ */
+export const shared: SpawnOptions = {
+  python: join(SHARED, '.venv'),
+  requirements: undefined,
+  graceMs: 30_000,
+};
 
 /** Writes files into a new folder, removed after the test. `requirements.txt` is added. */
 export function createFolder(files: Record<string, string>, name = 'synapse-'): string {
@@ -77,6 +84,15 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
+/** Kills a process, unless it has just died by itself. */
+export function killProcess(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
 /** Whether a process exists and is no zombie; a signal of 0 would say that a zombie lives. */
 export function isAlive(pid: number): boolean {
   try {
@@ -91,7 +107,7 @@ beforeAll(async () => {
   const synapse = new Synapse();
   await synapse.spawn(SHARED, 'main');
   await synapse.dispose();
-}, 120_000);
+}, 600_000);
 
 afterEach(async () => {
   await Promise.all(instances.splice(0).map((instance) => instance[Symbol.asyncDispose]()));

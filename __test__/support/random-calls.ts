@@ -5,6 +5,7 @@
 
 import { expect } from '@jest/globals';
 import type { CallOptions, SpawnOptions, Synapse } from '../../ts/index.js';
+import { killProcess } from './modules.js';
 import { Random } from './random.js';
 
 /** Calls in all. */
@@ -18,7 +19,7 @@ const CODES = [0, 1, 3, 77, -9, -11];
 /** What a worker is killed by from outside. */
 const SIGNALS = ['SIGKILL', 'SIGSEGV', 'SIGABRT'] as const;
 /** Milliseconds after which a call is taken for stalled. */
-export const STALLED = 20_000;
+export const STALLED = 60_000;
 
 const SYNCHRONOUS = `
   import gc, os, signal, time
@@ -248,12 +249,7 @@ export class Run {
     const alive = this.#plan.synapse.workers().filter(({ pid }) => pid > 0);
     if (alive.length === 0) return;
     const { pid } = this.#random.pick(alive);
-    try {
-      process.kill(pid, this.#random.pick(SIGNALS));
-    } catch (error) {
-      // It died by itself a moment ago.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+    killProcess(pid, this.#random.pick(SIGNALS));
   }
 
   /** Aborts now, in this tick, in the next, or some time later. */

@@ -292,5 +292,5 @@ describe('in worker_threads', () => {
     expect(await node.ended).toBe(0);
     expect(pids).toHaveLength(30);
     await until(() => !pids.some(isAlive));
-  }, 60_000);
+  });
 });

@@ -71,7 +71,7 @@ function isWhole(synapse: Synapse, size: number): boolean {
 
 describe('a frozen worker', () => {
   test('that was stopped while idle is killed and replaced where that is asked for', async () => {
-    const heartbeat = { interval: 50, misses: 3, action: 'restart' } as const;
+    const heartbeat = { interval: 150, misses: 3, action: 'restart' } as const;
     const synapse = await spawnModule(MODULE, { workers: 2, heartbeat });
     const gone = exits(synapse);
     const missed: HeartbeatMissed[] = [];
@@ -81,13 +81,15 @@ describe('a frozen worker', () => {
     await until(() => gone.length > 0);
     expect(gone).toMatchObject([{ worker: frozen?.id, signal: 'SIGKILL', reason: 'frozen' }]);
     expect(gone[0]).not.toHaveProperty('crash');
-    expect(missed.map((event) => event.missed)).toEqual([1, 2, 3]);
-    expect(missed.every((event) => event.worker === frozen?.id && !event.busy)).toBe(true);
+    // The other may have waited for a processor meanwhile.
+    const silent = missed.filter(({ worker }) => worker === frozen?.id);
+    expect(silent.map((event) => event.missed)).toEqual([1, 2, 3]);
+    expect(silent.some(({ busy }) => busy)).toBe(false);
     await until(() => isWhole(synapse, 2));
   });
 
   test('settles the call that it ran, and says why', async () => {
-    const heartbeat = { interval: 50, misses: 2, action: 'restart' } as const;
+    const heartbeat = { interval: 150, misses: 3, action: 'restart' } as const;
     const synapse = await spawnModule(MODULE, { heartbeat });
     const begun = new Promise((resolve) => synapse.once('log', resolve));
     const call = synapse.invoke('linger');
@@ -106,7 +108,7 @@ describe('a frozen worker', () => {
   test('gets no calls while it is frozen, and gets them again when it goes on', async () => {
     const synapse = await spawnModule(MODULE, {
       workers: 2,
-      heartbeat: { interval: 50, misses: 2 },
+      heartbeat: { interval: 150, misses: 3 },
     });
     const [frozen, other] = synapse.workers();
     const told: string[] = [];
@@ -126,27 +128,28 @@ describe('a frozen worker', () => {
   });
 
   test('is not taken for one whose handler computes', async () => {
-    const heartbeat = { interval: 30, misses: 2, action: 'restart' } as const;
+    const heartbeat = { interval: 100, misses: 3, action: 'restart' } as const;
     const synapse = await spawnModule(MODULE, { heartbeat });
     const gone = exits(synapse);
-    expect(await synapse.invoke('compute', [0.6])).toBe('computed');
+    expect(await synapse.invoke('compute', [1.5])).toBe('computed');
     expect(gone).toEqual([]);
   });
 });
 
 test('a host that was blocked takes no worker for frozen, and no answer is lost', async () => {
-  const heartbeat = { interval: 30, misses: 2, action: 'restart' } as const;
+  const heartbeat = { interval: 200, misses: 2, action: 'restart' } as const;
   const synapse = await spawnModule(MODULE, { workers: 2, heartbeat });
-  const missed: unknown[] = [];
+  const missed: HeartbeatMissed[] = [];
   synapse.on('heartbeat:missed', (event) => missed.push(event));
   const before = pids(synapse);
   const calls = [synapse.invoke('sleep', [0.2]), synapse.invoke('sleep', [0.2])];
   const late = synapse.invoke('linger', [], { timeout: 300 });
-  const until = performance.now() + 1000;
+  const until = performance.now() + 1500;
   while (performance.now() < until) Math.sqrt(until);
   expect((await Promise.all(calls)).sort()).toEqual([...before].sort());
   await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' });
-  expect(missed).toEqual([]);
+  // A worker that waits for a processor is told as busy.
+  expect(missed.filter(({ busy }) => !busy)).toEqual([]);
   expect(pids(synapse)).toEqual(before);
   expect(synapse.stats()).toMatchObject({ restarts: 0 });
 });
@@ -167,13 +170,19 @@ describe('a worker is recycled', () => {
   });
 
   test('at its age, and never in the middle of a call', async () => {
-    const synapse = await spawnModule(MODULE, { recycle: { ttl: 100, jitter: 0.2 } });
+    const synapse = createSynapse({ recycle: { ttl: 100, jitter: 0.2 } });
     const gone = exits(synapse);
-    const before = pids(synapse);
-    expect(await synapse.invoke('sleep', [0.5])).toBe(before[0]);
-    await until(() => gone.length > 0);
-    expect(gone[0]).toMatchObject({ reason: 'recycle:ttl', code: 0 });
-    expect(await synapse.invoke('pid')).not.toBe(before[0]);
+    const workers = new Map<number, number>();
+    synapse.on('worker:start', ({ pid, worker }) => workers.set(pid, worker));
+    await synapse.spawn(createFolder({ 'main.py': MODULE }), 'main');
+    // Five times its age: whatever was replaced before, the worker that has the call finishes it.
+    const pid = await synapse.invoke<number>('sleep', [0.5]);
+    expect(gone.map(({ worker }) => worker)).not.toContain(workers.get(pid));
+    await until(() => gone.some(({ worker }) => worker === workers.get(pid)));
+    expect(new Set(gone.map(({ reason, code }) => `${reason} ${code}`))).toEqual(
+      new Set(['recycle:ttl 0']),
+    );
+    expect(await synapse.invoke('pid')).not.toBe(pid);
   });
 
   test('when it has been without a call for too long, unless it never had one', async () => {
@@ -304,12 +313,9 @@ describe('crashes', () => {
     });
     const delays: number[] = [];
     const starts: number[] = [];
-    let crashed = 0;
-    synapse.on('worker:exit', () => {
-      crashed = performance.now();
-    });
+    const before = performance.now();
     synapse.on('worker:restart', ({ delay }) => delays.push(delay));
-    synapse.on('worker:start', () => starts.push(performance.now() - crashed));
+    synapse.on('worker:start', () => starts.push(performance.now() - before));
     await expect(synapse.invoke('crash', ['segfault'])).rejects.toMatchObject({
       signal: 'SIGSEGV',
     });
@@ -351,7 +357,7 @@ describe('limits of one worker', () => {
   test('cpu: a worker that has used its time is ended, told so and replaced', async () => {
     const synapse = await spawnModule(MODULE, { limits: { cpu: 1 } });
     const gone = exits(synapse);
-    await expect(synapse.invoke('compute', [60])).rejects.toMatchObject({
+    await expect(synapse.invoke('compute', [600])).rejects.toMatchObject({
       code: 'WORKER_EXITED',
       signal: 'SIGXCPU',
       message: expect.stringContaining('limits.cpu'),

@@ -1,7 +1,7 @@
 /** Workers start, die, are replaced and are stopped; nothing hangs and nothing is left. */
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
 import { Engine } from '../../ts/engine.js';
@@ -30,6 +30,12 @@ const MODULE = `
   def sleep(seconds):
       time.sleep(seconds)
       return "slept"
+
+  @handler
+  def hold(path):
+      while not os.path.exists(path):
+          time.sleep(0.005)
+      return "held"
 
   @handler
   def spin():
@@ -143,7 +149,7 @@ describe('a worker that dies', () => {
     });
     const synapse = createSynapse({
       cwd: folder,
-      restart: { enabled: true, max: 2, windowMs: 1000, backoff: { initialMs: 20, maxMs: 50 } },
+      restart: { enabled: true, max: 2, windowMs: 60_000, backoff: { initialMs: 20, maxMs: 50 } },
     });
     await synapse.spawn(folder, 'main');
     const unhealthy = new Promise((resolve) => synapse.once('unhealthy', resolve));
@@ -289,10 +295,12 @@ describe('spawn', () => {
 
   test('starts several workers, and spreads calls over them', async () => {
     const synapse = await spawnModule(MODULE, { workers: 2 });
-    const calls = [synapse.invoke('sleep', [0.2]), synapse.invoke('sleep', [0.2])];
+    const folder = createFolder({});
+    const calls = [1, 2].map(() => synapse.invoke('hold', [join(folder, 'go')]));
     await until(() => synapse.stats().requestsActive === 2);
     expect(synapse.stats().workers.map((worker) => worker.requestsActive)).toEqual([1, 1]);
     expect(synapse.workers().map((worker) => worker.status)).toEqual(['busy', 'busy']);
+    writeFileSync(join(folder, 'go'), '');
     await Promise.all(calls);
   });
 });
@@ -306,6 +314,8 @@ describe('a deadline', () => {
       code: 'TIMEOUT',
       phase: 'run',
     });
+    // The worker is free again: the next does not wait for it.
+    expect(await synapse.invoke('pid')).toBe(pid);
     await expect(synapse.invoke('spin', [], { timeout: 50 })).rejects.toMatchObject({
       phase: 'run',
     });
@@ -314,11 +324,13 @@ describe('a deadline', () => {
 
   test('rejects a call that waits, and Python never sees it', async () => {
     const synapse = await spawnModule(MODULE);
-    const running = synapse.invoke('sleep', [0.3]);
+    const folder = createFolder({});
+    const running = synapse.invoke('hold', [join(folder, 'go')]);
     await expect(synapse.invoke('leave', [1], { timeout: 30 })).rejects.toMatchObject({
       phase: 'queue',
     });
-    expect(await running).toBe('slept');
+    writeFileSync(join(folder, 'go'), '');
+    expect(await running).toBe('held');
     expect(synapse.stats()).toMatchObject({ timeouts: 1, restarts: 0 });
   });
 
@@ -350,27 +362,32 @@ test('a full queue refuses the next call at once', async () => {
 test('queue.timeout: a call that waited too long never runs, and no other is counted', async () => {
   const folder = createFolder({
     'main.py': `
-      import time
+      import os, time
       from synapse import handler
 
       @handler
-      def note(name, seconds=0):
-          open("notes", "a").write(name)
-          time.sleep(seconds)
+      def note(name, until=None):
+          with open("notes", "a") as notes:
+              notes.write(name)
+          # No call is written ahead to a worker that takes milliseconds for one.
+          time.sleep(0.05)
+          while until is not None and not os.path.exists(until):
+              time.sleep(0.005)
           return name
     `,
   });
-  const synapse = createSynapse({ cwd: folder, queue: { timeout: 150 } });
+  const synapse = createSynapse({ cwd: folder, queue: { timeout: 2000 } });
   await synapse.spawn(folder, 'main');
   const note = (...args: unknown[]): Promise<unknown> => synapse.invoke('note', args);
   // What is served in time is not bound by it, however long it runs.
-  const served = [note('a', 0.1), note('b', 0.4)];
+  const served = [note('a'), note('b', 'go')];
   const late = note('c');
   await expect(late).rejects.toMatchObject({
     code: 'TIMEOUT',
     phase: 'queue',
     mayHaveExecuted: false,
   });
+  writeFileSync(join(folder, 'go'), '');
   expect(await Promise.all(served)).toEqual(['a', 'b']);
   expect(await note('d')).toBe('d');
   expect(readFileSync(join(folder, 'notes'), 'utf8')).toBe('abd');

@@ -1,9 +1,10 @@
 /** Streams that go on when their worker is killed: every item once and in order. */
 
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { PythonStream, SpawnOptions, Synapse } from '../../ts/index.js';
-import { createFolder, spawnModule, until } from '../support/modules.js';
+import { createFolder, killProcess, spawnModule, until } from '../support/modules.js';
 
 const MODULE = `
   import asyncio, os, time
@@ -62,11 +63,12 @@ const MODULE = `
       os._exit(9)
 
   @handler
-  def dies_at(total, item):
+  def dies_at(total, item, seen):
       for number in range((context().resume_from or 0) + 1, total + 1):
           if number == item:
-              # What was yielded goes out first.
-              time.sleep(0.05)
+              # What was yielded has come.
+              while not os.path.exists(seen):
+                  time.sleep(0.005)
               os._exit(9)
           yield number
 
@@ -99,7 +101,7 @@ async function kill(synapse: Synapse): Promise<void> {
   const busy = (): number | undefined =>
     synapse.workers().find(({ status }) => status === 'busy')?.pid;
   await until(() => busy() !== undefined);
-  process.kill(busy() as number, 'SIGKILL');
+  killProcess(busy() as number);
 }
 
 /** Takes everything, and kills the worker whenever one of `deaths` has been taken. */
@@ -136,7 +138,7 @@ describe.each(MODES)('a resumable stream of a worker in the mode %s', (mode) => 
         resumable: { total: 1, active: 0, completed: 1, failed: 0, resumed: 4 },
       });
     },
-    60_000,
+    240_000,
   );
 });
 
@@ -218,10 +220,11 @@ describe('a resumable stream', () => {
   test('that never gets further fails with what its worker died of', async () => {
     const restart = { max: 3, backoff: { initialMs: 1, maxMs: 1 } };
     const synapse = await spawnModule(MODULE, { workers: 8, restart });
-    const stream = synapse.stream<number>('dies_at', [100, 41], { resume: true });
+    const seen = join(createFolder({}), 'seen');
+    const stream = synapse.stream<number>('dies_at', [100, 41, seen], { resume: true });
     const items: number[] = [];
     const taking = (async () => {
-      for await (const item of stream) items.push(item);
+      for await (const item of stream) if (items.push(item) === 40) writeFileSync(seen, '');
     })();
     await expect(taking).rejects.toMatchObject({ code: 'WORKER_EXITED', exitCode: 9 });
     expect(items).toEqual(upTo(40));

@@ -116,7 +116,7 @@ describe('from Node to Python and back', () => {
       }),
       { numRuns: RUNS },
     );
-  }, 120_000);
+  }, 600_000);
 
   test('many at once are not mixed up', async () => {
     await fc.assert(
@@ -133,7 +133,7 @@ describe('from Node to Python and back', () => {
       }),
       { numRuns: 100 },
     );
-  }, 120_000);
+  }, 600_000);
 });
 
 describe('from Python to Node and back', () => {
@@ -141,7 +141,7 @@ describe('from Python to Node and back', () => {
 
   test(`in callbacks, hypothesis seed ${seed}`, async () => {
     expect(await synapse.invoke('explore', [RUNS / 2, seed])).toBeGreaterThanOrEqual(RUNS / 4);
-  }, 120_000);
+  }, 600_000);
 
   test(`as items of a stream, hypothesis seed ${seed}`, async () => {
     const items: [number, unknown][] = [];
@@ -154,5 +154,5 @@ describe('from Python to Node and back', () => {
       synapse.invoke('compare', [index, generated, nodeTypes(generated)]),
     );
     expect((await Promise.all(complaints)).filter((complaint) => complaint !== null)).toEqual([]);
-  }, 120_000);
+  }, 600_000);
 });

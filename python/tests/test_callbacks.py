@@ -43,8 +43,9 @@ def patient(_):
     try:
         call.result(timeout=0.01)
     except TimeoutError:
+        done = call.done()
         print("over", flush=True)
-        return [call.done(), call.result()]
+        return [done, call.result()]
 
 @handler
 def stubborn(_):
