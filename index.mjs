@@ -20,6 +20,7 @@ export const {
   ndarray,
   ProtocolError,
   PythonError,
+  pythonErrors,
   QueueFullError,
   RateLimitedError,
   resolvePython,

@@ -5,7 +5,7 @@ import { describe, expect, test } from '@jest/globals';
 import * as errors from '../../ts/errors/index.js';
 import { withPlainStacks } from './plain-stacks.js';
 
-const { fromPython, PythonError } = errors;
+const { fromPython, PythonError, pythonErrors } = errors;
 
 const traceback = [
   'Traceback (most recent call last):',
@@ -40,6 +40,30 @@ function built(map: errors.PythonErrorMap, origin?: errors.Origin): errors.Pytho
   expect(error).toBeInstanceOf(PythonError);
   return error as errors.PythonError;
 }
+
+describe('the classes of Python', () => {
+  const { KeyError, LookupError, ValueError, Exception } = pythonErrors;
+
+  test('know their exceptions and those of derived classes, as `except` does', () => {
+    const error = built(missingKey);
+    for (const kind of [KeyError, LookupError, Exception]) expect(error).toBeInstanceOf(kind);
+    expect(error).not.toBeInstanceOf(ValueError);
+    expect(error.cause).toBeInstanceOf(pythonErrors.OSError);
+  });
+
+  test('know no others', () => {
+    const own = { ...missingKey, type: 'shop.ValueError', mro: ['Exception', 'BaseException'] };
+    expect(built(own)).toBeInstanceOf(Exception);
+    expect(built(own)).not.toBeInstanceOf(ValueError);
+    for (const other of [new TypeError('t'), undefined, null, { mro: ['ValueError'] }]) {
+      expect(other).not.toBeInstanceOf(ValueError);
+    }
+  });
+
+  test('have the names they have there', () => {
+    for (const [name, kind] of Object.entries(pythonErrors)) expect(kind.name).toBe(name);
+  });
+});
 
 describe('an exception', () => {
   test('keeps type, message, traceback, frames, notes and attributes', () => {

@@ -13,6 +13,7 @@ import {
   kwargs,
   PythonError,
   type PythonStream,
+  pythonErrors,
   type ResolvedPython,
   type ResumableCounters,
   resolvePython,
@@ -133,6 +134,7 @@ if (failure instanceof PythonError) {
   expectType<string>(failure.traceback);
   expectAssignable<SynapseError>(failure);
 }
+if (failure instanceof pythonErrors.ValueError) expectType<PythonError>(failure);
 if (failure instanceof TimeoutError) expectAssignable<ErrorCode>(failure.code);
 if (failure instanceof SynapseError) expectType<boolean>(failure.retryable);
 

@@ -33,4 +33,5 @@ export {
   WorkerExitedError,
 } from './classes.js';
 export type { CodeOf, ErrorCategory, ErrorClass, ErrorCode } from './codes.js';
+export { type PythonErrorKind, pythonErrors } from './kinds.js';
 export { PythonError, type PythonErrorFields, type PythonFrame } from './python.js';

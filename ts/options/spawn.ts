@@ -197,6 +197,10 @@ export interface SpawnOptions {
    * with `NOT_SPAWNED`.
    */
   readonly beforeReady?: BeforeReadyOption | undefined;
+  /**
+   * What must not show in errors and logs: texts and patterns, or a function that answers what may be
+   * shown of a text; default nothing.
+   */
   readonly redact?: RedactOption | undefined;
 }
 
