@@ -1,18 +1,17 @@
 /**
- * The hot path: calls become frames here, and answers become values. One native call carries all
- * calls of a tick; answers come back as numbers in a table (`wire/table.ts`). Callbacks, which go the
- * other way, take the same road (`callbacks/server.ts`).
+ * The hot path: calls go out as frames (`requests.ts`), and answers become values. One native call
+ * carries all calls of a tick; answers come back as numbers in a table (`wire/table.ts`). Callbacks,
+ * which go the other way, take the same road (`callbacks/server.ts`).
  */
 
 import { whenAborted } from './abort.js';
-import { decodeArrow, encodeArrow } from './arrow.js';
+import { decodeArrow } from './arrow.js';
 import {
   CallbackServer,
   FunctionTable,
   type HostFailure,
   type HostHandlers,
   writeAnswer,
-  writeAsked,
   writeEnd,
 } from './callbacks/index.js';
 import {
@@ -22,10 +21,9 @@ import {
   promiseCall,
   StreamedCall,
 } from './calls.js';
-import { Decoder, EncodeFailure, Writer } from './codec/index.js';
+import { Decoder, type Writer } from './codec/index.js';
 import {
   DisposedError,
-  fromCodec,
   fromFailure,
   fromPython,
   type NativeFailure,
@@ -42,13 +40,11 @@ import { type OperationDone, Operations, type PoolRequest } from './operations.j
 import type { NativeConfig, NormalizedCallOptions } from './options/index.js';
 import { PendingCalls } from './pending.js';
 import type { Redactor } from './redaction.js';
+import { RequestEncoder } from './requests.js';
 import { SessionStore } from './sessions/store.js';
-import { NO_WORKER, SharedMemory } from './shared-memory.js';
+import { SharedMemory } from './shared-memory.js';
 import type { StreamLink } from './stream.js';
-import { writeExtras } from './wire/extras.js';
 import * as header from './wire/header.js';
-import { writePolicies } from './wire/policies.js';
-import { writeSession } from './wire/session.js';
 import * as table from './wire/table.js';
 
 /** What the engine tells besides answers. The `type`s are those of `src/engine/action.rs`. */
@@ -79,6 +75,7 @@ export class Engine {
   readonly #functions = new FunctionTable();
   readonly #operations = new Operations();
   readonly #memory = new SharedMemory(() => this.#native);
+  readonly #requests: RequestEncoder;
   readonly #callbacks: CallbackServer;
   /** Hides secrets in what is told; undefined if there are none. */
   readonly #redactor: Redactor | undefined;
@@ -117,9 +114,10 @@ export class Engine {
       extension: (type, data) => this.#functions.decode(type, data) ?? decodeArrow(type, data),
       borrow: this.#memory.borrow,
     });
+    const parts = { functions: this.#functions, memory: this.#memory };
+    this.#requests = new RequestEncoder(config, parts);
     this.#callbacks = new CallbackServer(handlers, this.#functions, {
       send: (asked, kind, answer) => {
-        const parts = { functions: this.#functions, memory: this.#memory };
         const value = kind === 'error' ? this.#reported(answer as HostFailure) : answer;
         const refusal = writeAnswer(this.#writer, parts, asked, kind, value);
         if (refusal !== undefined) return refusal;
@@ -132,7 +130,7 @@ export class Engine {
         this.#answerSoon();
       },
     });
-    this.#writer = this.#createWriter();
+    this.#writer = this.#requests.createWriter();
     this.#native = createEngine(this.#table, () => {
       this.#native.poll();
       this.#settle(undefined, false);
@@ -242,15 +240,6 @@ export class Engine {
     this.#native.clearCache(handler);
   }
 
-  #createWriter(): Writer {
-    return new Writer({
-      depth: this.#config.depthLimit,
-      bytes: this.#config.frameLimit - 64,
-      extension: (value) => this.#functions.encode(value) ?? encodeArrow(value),
-      lend: this.#memory.lend,
-    });
-  }
-
   /** Appends the call to this tick's frames; answers why it cannot, if it cannot. */
   #encode(
     id: number,
@@ -260,57 +249,9 @@ export class Engine {
   ): SynapseError | undefined {
     // A getter inside a value may itself call Python: that call gets a writer of its own.
     if (this.#writer.busy) return this.#encodeApart(id, target, value, options);
-    const writer = this.#writer;
-    const before = writer.position;
-    try {
-      let flags = target.credit === 0 ? target.form : target.form | header.STREAM;
-      if (options !== undefined) {
-        this.#writeOptions(options, target);
-        if (options.session !== undefined) writeSession(writer, options.session);
-      }
-      const asked = this.#callbacks.open === 0 ? undefined : this.#callbacks.current();
-      if (asked !== undefined) writeAsked(writer, asked);
-      const start = writer.position;
-      writer.reserve(header.HEADER_LENGTH);
-      writer.position = start + header.HEADER_LENGTH;
-      if (asked !== undefined) {
-        flags |= header.EXTRAS | header.NESTED;
-        writeExtras(writer, options?.timeout ?? 0, {
-          callback: asked.id,
-          metadata: options?.metadata,
-        });
-      } else if (options !== undefined && hasExtras(options)) {
-        flags |= header.EXTRAS;
-        writeExtras(writer, options.timeout, { metadata: options.metadata });
-      }
-      // A policy may send it again, or to two workers at once: it must not lie where one lets it go.
-      const guarded = options?.policies !== undefined || this.#config.policies !== null;
-      if (!guarded) this.#memory.open(NO_WORKER, id);
-      writer.encode(value, options?.idempotent === true);
-      if (this.#memory.close()) flags |= header.SHARED;
-      if (this.#functions.hasCollected) {
-        flags |= header.FUNCTIONS;
-        this.#functions.assign(id);
-      }
-      header.writeHeader(
-        writer.buffer,
-        start,
-        writer.position,
-        header.KIND_REQUEST,
-        flags,
-        target.handler,
-        id,
-      );
-      return undefined;
-    } catch (cause) {
-      writer.position = before;
-      this.#functions.discard();
-      this.#memory.withdraw();
-      if (cause instanceof EncodeFailure) {
-        return this.#shown(fromCodec(cause, { handler: target.name }));
-      }
-      throw cause;
-    }
+    const asked = this.#callbacks.open === 0 ? undefined : this.#callbacks.current();
+    const failure = this.#requests.encode(this.#writer, id, target, value, options, asked);
+    return failure && this.#shown(failure);
   }
 
   #encodeApart(
@@ -320,7 +261,7 @@ export class Engine {
     options: NormalizedCallOptions | undefined,
   ): SynapseError | undefined {
     const outer = this.#writer;
-    this.#writer = this.#createWriter();
+    this.#writer = this.#requests.createWriter();
     try {
       const encode = () => this.#encode(id, target, value, options);
       const failure = this.#functions.apart(() => this.#memory.apart(encode));
@@ -333,30 +274,6 @@ export class Engine {
     } finally {
       this.#writer = outer;
     }
-  }
-
-  #writeOptions(options: NormalizedCallOptions, { credit, resume }: CallTarget): void {
-    const { timeout, ownTimeout, priority, worker, idempotent, policies } = options;
-    if (policies !== undefined) writePolicies(this.#writer, policies);
-    const asksNothing = timeout === 0 && !ownTimeout && priority === 0 && worker === 0;
-    if (asksNothing && !idempotent && credit === 0) return;
-    const writer = this.#writer;
-    const start = writer.position;
-    writer.reserve(header.HEADER_LENGTH + header.OPTIONS_LENGTH);
-    const at = start + header.HEADER_LENGTH;
-    const end = at + header.OPTIONS_LENGTH;
-    const { buffer } = writer;
-    buffer.writeDoubleLE(timeout, at);
-    buffer.writeInt32LE(priority, at + 8);
-    buffer.writeUInt32LE(worker, at + 12);
-    let flags = idempotent ? header.OPTION_IDEMPOTENT : 0;
-    if (resume?.again) flags |= header.OPTION_RESUMABLE;
-    if (ownTimeout) flags |= header.OPTION_OWN_TIMEOUT;
-    buffer.writeUInt32LE(flags, at + 16);
-    buffer.writeUInt32LE(credit, at + 20);
-    buffer.writeDoubleLE(resume?.from ?? 0, at + 24);
-    header.writeHeader(buffer, start, end, header.KIND_OPTIONS, 0, 0, 0);
-    writer.position = end;
   }
 
   #submit(): void {
@@ -520,7 +437,7 @@ export class Engine {
         break;
       default: {
         // Version 1.4: a truthy `error` key is a rejection with that very value.
-        const error = isRecord(value) ? value['error'] : undefined;
+        const error = (value as { error?: unknown } | null)?.error;
         if (error) call.reject(this.#redactor?.value(error, 'error') ?? error);
         else call.resolve(target.finish === undefined ? value : target.finish(value));
       }
@@ -673,18 +590,9 @@ export class Engine {
   }
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
 /** Why the answer to a callback has nowhere to go. */
 function workerExited(event: EngineEvent): WorkerExitedError {
   const { worker, code, signal } = event as unknown as WorkerExit;
   const message = `worker ${worker} is gone: nobody waits for the answer`;
   return new WorkerExitedError(message, { worker, exitCode: code, signal });
-}
-
-/** Whether a request says more than its arguments. The engine adds the session's state to the extras. */
-function hasExtras({ timeout, metadata, session }: NormalizedCallOptions): boolean {
-  return timeout > 0 || metadata !== undefined || session !== undefined;
 }

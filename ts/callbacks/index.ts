@@ -3,7 +3,7 @@
 export type { HandlerContext } from './context.js';
 export type { HostFailure } from './failure.js';
 export { FunctionTable } from './functions.js';
-export { writeAnswer, writeAsked, writeEnd } from './outgoing.js';
+export { type ValueParts, writeAnswer, writeAsked, writeEnd } from './outgoing.js';
 export {
   type HandlerRegistration,
   type HostHandler,

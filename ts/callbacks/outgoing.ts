@@ -24,7 +24,7 @@ export function writeAsked(writer: Writer, { worker, id }: Asked): void {
 }
 
 /** What values may refer to. */
-export interface AnswerParts {
+export interface ValueParts {
   readonly functions: FunctionTable;
   readonly memory: SharedMemory;
 }
@@ -32,7 +32,7 @@ export interface AnswerParts {
 /** Appends an answer to a callback; tells why it cannot, if it cannot. */
 export function writeAnswer(
   writer: Writer,
-  { functions, memory }: AnswerParts,
+  { functions, memory }: ValueParts,
   asked: Asked,
   kind: AnswerKind,
   value: unknown,
