@@ -40,6 +40,7 @@ export {
   type HubEvents,
   type HubStats,
   type InfoReply,
+  type ItemOptions,
   isSynapseError,
   isUnserializable,
   Kwargs,

@@ -20,6 +20,7 @@ export {
   type PoolOptions,
   SynapseHub,
 } from './hub/index.js';
+export type { ItemOptions } from './items.js';
 export { Kwargs, kwargs } from './kwargs.js';
 export type { MapItems, MapOptions } from './map.js';
 export type { GroupOptions } from './options/group.js';

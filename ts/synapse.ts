@@ -18,6 +18,7 @@ import type { SynapseEvents } from './events.js';
 import { withFallback } from './fallback.js';
 import { Handlers } from './handlers.js';
 import { InstanceLogs } from './instance-logs.js';
+import { deliver, hasItems, type ItemOptions } from './items.js';
 import { type MapItems, type MapOptions, mapItems } from './map.js';
 import type { PoolRequest } from './operations.js';
 import {
@@ -224,9 +225,14 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    *
    * @param args an array: positional arguments, of which the last may be `kwargs()`; `kwargs()`:
    *   keyword arguments; anything else: one positional argument; left out: no arguments
+   * @param options with `onItem`, a function takes what the handler yields, item by item, and the
+   *   promise resolves with their number
    * @throws HandlerNotFoundError if the module has no such handler
    */
-  invoke<Result = unknown>(name: string, args?: unknown, options?: CallOptions): Promise<Result> {
+  invoke<Item = unknown>(name: string, args: unknown, options: ItemOptions<Item>): Promise<number>;
+  invoke<Result = unknown>(name: string, args?: unknown, options?: CallOptions): Promise<Result>;
+  invoke<Result>(name: string, args?: unknown, options?: CallOptions): Promise<Result | number> {
+    if (hasItems(options)) return deliver(options, (rest) => this.stream(name, args, rest));
     const target = this.#target;
     if (target === undefined || !target.isReady) {
       return this.#whenReady(() => this.invoke(name, args, options));

@@ -34,6 +34,7 @@ test('those of a call', () => {
     ...fields('options/call.ts', 'CallOptions'),
     ...fields('options/call.ts', 'StreamOptions'),
     ...fields('map.ts', 'MapOptions'),
+    'onItem',
     'parseJson',
   ];
   expect(listed(call).sort()).toEqual(own.sort());

@@ -98,6 +98,46 @@ describe('a stream', () => {
     expect(expected).toBe(20_000);
   });
 
+  test('goes to a function, which Python waits for', async () => {
+    const synapse = await spawnModule(MODULE);
+    const seen: unknown[] = [];
+    let running = 0;
+    const onItem = async (item: unknown, sequence: number): Promise<void> => {
+      expect(++running).toBe(1);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      seen.push([item, sequence]);
+      running--;
+    };
+    expect(await synapse.invoke('tokens', ['a b'], { onItem })).toBe(2);
+    expect(await synapse.invoke('plain', [7], { onItem })).toBe(1);
+    expect(await synapse.session('s').invoke('ticks', [1], { onItem })).toBe(1);
+    expect(seen).toEqual([
+      ['a', 1],
+      ['b', 2],
+      [7, 1],
+      [0, 1],
+    ]);
+    const failed = synapse.invoke('fails', [2], { onItem });
+    await expect(failed).rejects.toMatchObject({ pythonType: 'KeyError' });
+    expect(seen).toHaveLength(6);
+  });
+
+  test('is closed when the function that gets its items throws', async () => {
+    const folder = createFolder({ 'main.py': MODULE });
+    const synapse = createSynapse({ cwd: folder });
+    await synapse.spawn(folder, 'main');
+    const full = new RangeError('full');
+    const onItem = (_: unknown, sequence: number): void => {
+      if (sequence === 3) throw full;
+    };
+    await expect(synapse.invoke('endless', ['closed'], { onItem })).rejects.toBe(full);
+    await until(() => existsSync(join(folder, 'closed')));
+    const wrong = { onItem: 7 } as unknown as { onItem: () => void };
+    await expect(synapse.invoke('tokens', ['a'], wrong)).rejects.toThrow(
+      'option "onItem" must be a function, got 7',
+    );
+  });
+
   test('bounds what Python is ahead of a slow consumer', async () => {
     const folder = createFolder({
       'main.py': `

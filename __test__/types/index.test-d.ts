@@ -92,6 +92,17 @@ expectType<Promise<number>>(
   ]),
 );
 
+expectType<Promise<number>>(
+  synapse.invoke<string>('tokens', ['a b'], {
+    idleTimeout: 100,
+    onItem: (token, sequence) => {
+      expectType<string>(token);
+      expectType<number>(sequence);
+    },
+  }),
+);
+expectError(synapse.invoke('tokens', ['a b'], { onItem: 7 }));
+
 // Callbacks.
 const registration = synapse.handle('getUser', async (id: number, ctx: HandlerContext) => {
   expectType<AbortSignal>(ctx.signal);

@@ -5,6 +5,7 @@ import { type Api, createApi } from '../api.js';
 import type { HandlerRegistration, HostHandler, HostModule } from '../callbacks/index.js';
 import { DisposedError, HubError } from '../errors/index.js';
 import type { SynapseEvents } from '../events.js';
+import type { ItemOptions } from '../items.js';
 import { type GroupOptions, normalizeGroup, normalizeWeight } from '../options/group.js';
 import type { CallOptions, SpawnOptions, StreamOptions } from '../options/index.js';
 import { checkSpawnOptions, mergeSpawnOptions } from '../options/index.js';
@@ -197,12 +198,24 @@ export class SynapseHub extends EventEmitter<HubEvents> {
   }
 
   /** `invoke` of a pool, or of one that its group picks. */
+  invoke<Item = unknown>(
+    target: string,
+    name: string,
+    args: unknown,
+    options: ItemOptions<Item>,
+  ): Promise<number>;
   invoke<Result = unknown>(
     target: string,
     name: string,
     args?: unknown,
     options?: CallOptions,
-  ): Promise<Result> {
+  ): Promise<Result>;
+  invoke<Result>(
+    target: string,
+    name: string,
+    args?: unknown,
+    options?: CallOptions,
+  ): Promise<Result | number> {
     return this.#run(target, options, (synapse, rest) => synapse.invoke<Result>(name, args, rest));
   }
 

@@ -1,6 +1,7 @@
 /** One session: calls that share state, and that state. */
 
 import { type Api, createApi } from '../api.js';
+import type { ItemOptions } from '../items.js';
 import type { CallOptions, StreamOptions } from '../options/index.js';
 import type { SessionReference } from '../options/session.js';
 import type { PythonStream } from '../stream.js';
@@ -46,7 +47,9 @@ export class Session {
   }
 
   /** `invoke` of the instance, in the session. */
-  invoke<Result = unknown>(name: string, args?: unknown, options?: CallOptions): Promise<Result> {
+  invoke<Item = unknown>(name: string, args: unknown, options: ItemOptions<Item>): Promise<number>;
+  invoke<Result = unknown>(name: string, args?: unknown, options?: CallOptions): Promise<Result>;
+  invoke<Result>(name: string, args?: unknown, options?: CallOptions): Promise<Result | number> {
     return this.#owner.invoke<Result>(name, args, { ...options, session: this.#reference });
   }
 
