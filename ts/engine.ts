@@ -82,6 +82,9 @@ export class Engine {
   /** What is kept between calls. */
   readonly sessions: SessionStore;
   #writer: Writer;
+  /** The buffer that {@link #submitBytes} submits. */
+  #submitted: Buffer | undefined;
+  #submitBytes: (end: number) => void = () => {};
   #flushing = false;
   /** Whether what was read is being looked through. */
   #receiving = false;
@@ -280,7 +283,13 @@ export class Engine {
     this.#flushing = false;
     const writer = this.#writer;
     if (writer.position === 0) return;
-    this.#native.submit(writer.buffer, writer.position);
+    const { buffer, position } = writer;
+    if (buffer !== this.#submitted && buffer.length <= KEEP_BYTES) {
+      this.#submitted = buffer;
+      this.#submitBytes = this.#native.submitter(buffer);
+    }
+    if (buffer === this.#submitted) this.#submitBytes(position);
+    else this.#native.submit(buffer, position);
     writer.clear(KEEP_BYTES);
     this.#settle(undefined, false);
   }
@@ -363,6 +372,7 @@ export class Engine {
     const wake = entries[table.WAKE] as number;
     entries[table.SETTLED] = 0;
     entries[table.FLAGS] = 0;
+    entries[table.WAKE] = 0;
     if (bytes !== undefined) {
       const last = table.ENTRIES + count * table.ENTRY;
       for (let at = table.ENTRIES; at < last; at += table.ENTRY) {
@@ -552,7 +562,8 @@ export class Engine {
         let start = 0;
         do {
           const rest = start === 0 ? buffer : buffer.subarray(start);
-          this.#native.received(worker, rest, end - start);
+          if (rest === link.shared) receivedBytes(end);
+          else this.#native.received(worker, rest, end - start);
           this.#memory.reading = worker;
           progress.consumed = this.#table[table.CONSUMED] as number;
           progress.need = this.#table[table.NEED] as number;
@@ -574,6 +585,7 @@ export class Engine {
         this.#settle(undefined, false);
       },
     });
+    const receivedBytes = this.#native.receiver(worker, link.shared);
     this.#links.set(worker, link);
     this.#hold();
   }

@@ -28,9 +28,10 @@ const SIZE = 64 * 1024;
 /** One channel's reading end. */
 export class Link {
   readonly #socket: Socket;
-  readonly #shared = Buffer.allocUnsafeSlow(SIZE);
+  /** What is read into again and again. */
+  readonly shared = Buffer.allocUnsafeSlow(SIZE);
   readonly #reader: LinkReader;
-  #buffer = this.#shared;
+  #buffer = this.shared;
   #filled = 0;
   /** What the socket reads into. */
   #current: Buffer | undefined;
@@ -80,21 +81,21 @@ export class Link {
   #read(count: number): boolean {
     if (this.#ended) return false;
     const end = this.#filled + count;
-    const { consumed, need } = this.#reader.read(this.#buffer, end, this.#buffer !== this.#shared);
+    const { consumed, need } = this.#reader.read(this.#buffer, end, this.#buffer !== this.shared);
     const rest = end - consumed;
     if (rest === 0) {
-      this.#buffer = this.#shared;
-    } else if (need > this.#shared.length) {
+      this.#buffer = this.shared;
+    } else if (need > this.shared.length) {
       if (this.#buffer.length < need || consumed > 0) {
         const grown = Buffer.allocUnsafeSlow(need);
         this.#buffer.copy(grown, 0, consumed, end);
         this.#buffer = grown;
       }
-    } else if (this.#buffer === this.#shared) {
+    } else if (this.#buffer === this.shared) {
       if (consumed > 0) this.#buffer.copyWithin(0, consumed, end);
     } else {
-      this.#buffer.copy(this.#shared, 0, consumed, end);
-      this.#buffer = this.#shared;
+      this.#buffer.copy(this.shared, 0, consumed, end);
+      this.#buffer = this.shared;
     }
     this.#filled = rest;
     return true;

@@ -12,8 +12,12 @@ export interface NativeEngine {
   start(config: string): void;
   /** Takes the frames in `buffer` up to `end`. */
   submit(buffer: Uint8Array, end: number): void;
+  /** A function that does the same, always with this buffer: faster than the method. */
+  submitter(buffer: Uint8Array): (end: number) => void;
   /** Takes what a worker sent: the bytes of `buffer` up to `end`. */
   received(worker: number, buffer: Uint8Array, end: number): void;
+  /** A function that does the same, always with this worker and this buffer: faster. */
+  receiver(worker: number, buffer: Uint8Array): (end: number) => void;
   /** A worker's data channel is at its end. */
   closed(worker: number): void;
   /** Takes what happened on other threads, and lets due timers fire. */

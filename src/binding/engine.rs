@@ -1,15 +1,17 @@
 //! The class `NativeEngine`. Mirrors `ts/native.ts`, in its order.
 
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::Env;
 use napi::bindgen_prelude::{
-    Buffer, BufferSlice, Error, Function, Result, Status, Uint8ArraySlice, Uint32Array,
+    Buffer, BufferSlice, Error, Function, Result, Status, Uint8Array, Uint8ArraySlice, Uint32Array,
 };
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 
-use crate::binding::table;
+use crate::binding::bridge::Bridge;
 use crate::driver::node::NodeDriver;
 use crate::driver::options::SpawnOptions;
 use crate::engine::PoolRequest;
@@ -19,10 +21,7 @@ use crate::memory::Loan;
 /// One engine and its processes.
 #[napi]
 pub struct NativeEngine {
-    pub(super) driver: NodeDriver,
-    /// Where answers go. Held, not handed in with each call: looking at a typed array costs as much
-    /// as scheduling a call.
-    table: Uint32Array,
+    bridge: Rc<RefCell<Bridge>>,
     /// What wakes the event loop; empty once released.
     bell: Arc<Mutex<Option<Bell>>>,
 }
@@ -33,7 +32,7 @@ type Bell = ThreadsafeFunction<(), (), (), Status, false, true, 1>;
 impl std::fmt::Debug for NativeEngine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NativeEngine")
-            .field("driver", &self.driver)
+            .field("bridge", &self.bridge)
             .finish_non_exhaustive()
     }
 }
@@ -59,8 +58,7 @@ impl NativeEngine {
         });
         Ok(Self {
             bell,
-            driver: NodeDriver::new(wake),
-            table,
+            bridge: Rc::new(RefCell::new(Bridge::new(NodeDriver::new(wake), table))),
         })
     }
 
@@ -69,7 +67,8 @@ impl NativeEngine {
     pub fn start(&mut self, config: String) -> Result<()> {
         let options: SpawnOptions = serde_json::from_str(&config)
             .map_err(|error| Error::new(Status::InvalidArg, format!("spawn options: {error}")))?;
-        self.driver
+        self.bridge()
+            .driver
             .start(options)
             .map_err(|error| Error::new(Status::GenericFailure, error.to_string()))
     }
@@ -77,46 +76,69 @@ impl NativeEngine {
     /// Takes the frames in `buffer` up to `end`.
     #[napi(catch_unwind)]
     pub fn submit(&mut self, buffer: Uint8ArraySlice<'_>, end: u32) {
-        let bytes = buffer.get(..end as usize).unwrap_or_default();
-        self.driver.submit(bytes);
-        self.answer(0, 0);
+        self.bridge().submit(&buffer, end);
+    }
+
+    /// A function that does what `submit` does, always with this buffer: a third of a microsecond
+    /// faster than a method, for which `this` and the buffer are looked at each time.
+    #[napi(catch_unwind)]
+    pub fn submitter<'env>(
+        &self,
+        env: &'env Env,
+        buffer: Uint8Array,
+    ) -> Result<Function<'env, u32, ()>> {
+        let bridge = Rc::clone(&self.bridge);
+        env.create_function_from_closure("submit", move |ctx| {
+            bridge.borrow_mut().submit(&buffer, ctx.first_arg()?);
+            Ok(())
+        })
     }
 
     /// Takes what a worker sent: the bytes of `buffer` up to `end`.
     #[napi(catch_unwind)]
     pub fn received(&mut self, worker: u32, buffer: Uint8ArraySlice<'_>, end: u32) {
-        let bytes = buffer.get(..end as usize).unwrap_or_default();
-        let room = table::room(self.table.len());
-        let received = self.driver.received(WorkerId(worker), bytes, room);
-        self.answer(received.consumed, received.need);
+        self.bridge().received(WorkerId(worker), &buffer, end);
+    }
+
+    /// A function that does what `received` does, always with this worker and this buffer. Faster,
+    /// as `submitter` is.
+    #[napi(catch_unwind)]
+    pub fn receiver<'env>(
+        &self,
+        env: &'env Env,
+        worker: u32,
+        buffer: Uint8Array,
+    ) -> Result<Function<'env, u32, ()>> {
+        let bridge = Rc::clone(&self.bridge);
+        env.create_function_from_closure("received", move |ctx| {
+            let end = ctx.first_arg()?;
+            bridge.borrow_mut().received(WorkerId(worker), &buffer, end);
+            Ok(())
+        })
     }
 
     /// A worker's data channel is at its end.
     #[napi(catch_unwind)]
     pub fn closed(&mut self, worker: u32) {
-        self.driver.closed(WorkerId(worker));
-        self.answer(0, 0);
+        self.act(|driver| driver.closed(WorkerId(worker)));
     }
 
     /// Takes what happened on other threads, and lets due timers fire.
     #[napi(catch_unwind)]
     pub fn poll(&mut self) {
-        self.driver.poll();
-        self.answer(0, 0);
+        self.act(|driver| driver.poll());
     }
 
     /// The caller has given a call up.
     #[napi(catch_unwind)]
     pub fn cancel(&mut self, id: u32) {
-        self.driver.cancel(CallId(id));
-        self.answer(0, 0);
+        self.act(|driver| driver.cancel(CallId(id)));
     }
 
     /// The consumer of a stream can take so many more items.
     #[napi(catch_unwind)]
     pub fn grant(&mut self, id: u32, items: u32) {
-        self.driver.grant(CallId(id), items);
-        self.answer(0, 0);
+        self.act(|driver| driver.grant(CallId(id), items));
     }
 
     /// Begins an operation on the pool, which is JSON; the event `done` with this ticket ends it.
@@ -124,8 +146,7 @@ impl NativeEngine {
     pub fn operate(&mut self, ticket: u32, request: String) -> Result<()> {
         let request: PoolRequest = serde_json::from_str(&request)
             .map_err(|error| Error::new(Status::InvalidArg, format!("operation: {error}")))?;
-        self.driver.operate(ticket, request);
-        self.answer(0, 0);
+        self.act(|driver| driver.operate(ticket, request));
         Ok(())
     }
 
@@ -133,14 +154,14 @@ impl NativeEngine {
     /// callback of a worker. Returns where it begins; 0 if it has to take the pipe.
     #[napi(catch_unwind)]
     pub fn lend(&mut self, worker: u32, id: u32, value: Uint8ArraySlice<'_>) -> u32 {
-        let block = self.driver.lend(WorkerId(worker), id, &value);
+        let block = self.bridge().driver.lend(WorkerId(worker), id, &value);
         block.map_or(0, |block| u32::try_from(block).unwrap_or_default())
     }
 
     /// What was lent for this call or answer is not sent.
     #[napi(catch_unwind)]
     pub fn withdraw(&mut self, worker: u32, id: u32) {
-        self.driver.withdraw(WorkerId(worker), id);
+        self.bridge().driver.withdraw(WorkerId(worker), id);
     }
 
     /// A large value that a worker has put into shared memory, without a copy. The worker gets the
@@ -154,6 +175,7 @@ impl NativeEngine {
         length: u32,
     ) -> Result<BufferSlice<'env>> {
         let loan = self
+            .bridge()
             .driver
             .borrow(WorkerId(worker), block as usize, length as usize)
             .map_err(|error| Error::new(Status::InvalidArg, error.to_string()))?;
@@ -164,6 +186,7 @@ impl NativeEngine {
     #[napi(catch_unwind)]
     pub fn let_go(&self, worker: u32, block: u32, length: u32) {
         let loan = self
+            .bridge()
             .driver
             .borrow(WorkerId(worker), block as usize, length as usize);
         drop(loan);
@@ -172,14 +195,13 @@ impl NativeEngine {
     /// Rejects all calls and stops all workers.
     #[napi(catch_unwind)]
     pub fn stop(&mut self) {
-        self.driver.stop();
-        self.answer(0, 0);
+        self.act(|driver| driver.stop());
     }
 
     /// Ends all processes at once, without a word.
     #[napi(catch_unwind)]
     pub fn kill(&mut self) {
-        self.driver.kill();
+        self.bridge().driver.kill();
     }
 
     /// Lets go of the event loop: nothing will happen any more.
@@ -194,59 +216,49 @@ impl NativeEngine {
     /// Calls answered by kept replies: each its id, the length of the payload, and the payload.
     #[napi(catch_unwind)]
     pub fn take_kept(&mut self) -> Buffer {
-        self.driver.take_kept().into()
+        self.bridge().driver.take_kept().into()
     }
 
     /// Closes circuit breakers: that of a handler, or all.
     #[napi(catch_unwind)]
     pub fn reset_breaker(&mut self, handler: Option<String>) {
-        self.driver.reset_breaker(handler.as_deref());
-        self.answer(0, 0);
+        self.act(|driver| driver.reset_breaker(handler.as_deref()));
     }
 
     /// Forgets kept replies: those of a handler, or all.
     #[napi(catch_unwind)]
     pub fn clear_cache(&mut self, handler: Option<String>) {
-        self.driver.clear_cache(handler.as_deref());
+        self.bridge().driver.clear_cache(handler.as_deref());
     }
 
     /// What happened since the last time: a JSON array of events.
     #[napi(catch_unwind)]
     pub fn take_events(&mut self) -> String {
-        serde_json::Value::Array(self.driver.take_news()).to_string()
+        serde_json::Value::Array(self.bridge().driver.take_news()).to_string()
     }
 
     /// Counters as JSON.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
-        self.driver.stats().to_string()
+        self.bridge().driver.stats().to_string()
     }
 
     /// The workers as JSON.
     #[napi(catch_unwind)]
     pub fn workers(&self) -> String {
-        self.driver.workers().to_string()
+        self.bridge().driver.workers().to_string()
     }
 
-    /// After a call that settles nothing.
-    pub(super) fn after(&mut self) {
-        self.answer(0, 0);
+    /// Does something that settles no call.
+    fn act(&self, act: impl FnOnce(&mut NodeDriver)) {
+        let mut bridge = self.bridge();
+        act(&mut bridge.driver);
+        bridge.answer(0, 0);
     }
 
-    fn answer(&mut self, consumed: usize, need: usize) {
-        let wake = self.driver.wake_in();
-        let has_news = self.driver.has_news();
-        let has_kept = self.driver.has_kept();
-        table::fill(
-            table::numbers(&mut self.table),
-            self.driver.settled(),
-            consumed,
-            need,
-            wake,
-            has_news,
-            has_kept,
-        );
-        self.driver.clear();
+    /// What all functions of the engine work on. None of them runs JavaScript while it has it.
+    pub(super) fn bridge(&self) -> RefMut<'_, Bridge> {
+        self.bridge.borrow_mut()
     }
 }
 

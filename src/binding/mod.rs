@@ -8,6 +8,7 @@
     reason = "the macros of napi ask for owned arguments"
 )]
 
+mod bridge;
 mod engine;
 // In a test napi registers no functions, and nobody would call them.
 #[cfg(not(test))]

@@ -33,16 +33,17 @@ impl NativeEngine {
     #[napi(catch_unwind)]
     pub fn open_session(&mut self, id: String, ttl: f64, must_be_new: bool) -> Result<bool> {
         let opened = self
+            .bridge()
             .driver
             .open_session(&id, TimeToLive::from_ms(ttl), must_be_new);
-        self.after();
+        self.bridge().answer(0, 0);
         opened.map_err(|failure| refused(&failure))
     }
 
     /// The values of a session; null if it is not there.
     #[napi(catch_unwind)]
     pub fn read_session(&mut self, id: String) -> Option<SessionData> {
-        let data = self.driver.read_session(&id)?;
+        let data = self.bridge().driver.read_session(&id)?;
         let (keys, values) = data
             .into_iter()
             .map(|(key, value)| (key, Buffer::from(value.into_vec())))
@@ -74,51 +75,55 @@ impl NativeEngine {
             delete: remove,
         };
         let outcome = self
+            .bridge()
             .driver
             .change_session(&id, TimeToLive::from_ms(ttl), changes);
-        self.after();
+        self.bridge().answer(0, 0);
         outcome.map_err(|failure| refused(&failure))
     }
 
     /// Forgets a session; answers whether there was one.
     #[napi(catch_unwind)]
     pub fn delete_session(&mut self, id: String) -> bool {
-        let found = self.driver.delete_session(&id);
-        self.after();
+        let found = self.bridge().driver.delete_session(&id);
+        self.bridge().answer(0, 0);
         found
     }
 
     /// Forgets sessions that are over; answers how many.
     #[napi(catch_unwind)]
     pub fn sweep_sessions(&mut self) -> u32 {
-        let swept = self.driver.sweep_sessions();
-        self.after();
+        let swept = self.bridge().driver.sweep_sessions();
+        self.bridge().answer(0, 0);
         u32::try_from(swept).unwrap_or(u32::MAX)
     }
 
     /// What is known of a session, or of all if none is named, as JSON.
     #[napi(catch_unwind)]
     pub fn describe_sessions(&mut self, id: Option<String>) -> String {
-        self.driver.describe_sessions(id.as_deref()).to_string()
+        self.bridge()
+            .driver
+            .describe_sessions(id.as_deref())
+            .to_string()
     }
 
     /// Stores a value without a session. `ttl` in ms; infinity is for ever.
     #[napi(catch_unwind)]
     pub fn put_global(&mut self, key: String, value: Uint8ArraySlice<'_>, ttl: f64) {
         let ttl = Duration::try_from_secs_f64(ttl / 1e3).ok();
-        self.driver.put_global(&key, (*value).into(), ttl);
+        self.bridge().driver.put_global(&key, (*value).into(), ttl);
     }
 
     /// A value without a session.
     #[napi(catch_unwind)]
     pub fn get_global(&mut self, key: String) -> Option<Buffer> {
-        self.driver.get_global(&key).map(Buffer::from)
+        self.bridge().driver.get_global(&key).map(Buffer::from)
     }
 
     /// Forgets a value without a session; answers whether there was one.
     #[napi(catch_unwind)]
     pub fn delete_global(&mut self, key: String) -> bool {
-        self.driver.delete_global(&key)
+        self.bridge().driver.delete_global(&key)
     }
 }
 

@@ -7,6 +7,8 @@ use crate::engine::Settled;
 
 /// Numbers before the entries: settled, flags, consumed, need, wake; the rest is spare.
 const ENTRIES: usize = 8;
+/// Where the milliseconds until the next wake-up are, and one more; 0 says nothing new.
+const WAKE: usize = 4;
 /// Numbers an entry: id, kind, start, end.
 const ENTRY: usize = 4;
 /// Flag: events wait to be taken.
@@ -40,19 +42,15 @@ pub(super) fn fill(
 ) {
     let number = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
     // A timer of more than 2^31 ms would fire at once in Node.
-    let wake = wake.map_or(0, |ms| {
-        u32::try_from(ms + 1).unwrap_or(u32::MAX).min(1 << 31)
-    });
+    let wake = wake.map(|ms| u32::try_from(ms + 1).unwrap_or(u32::MAX).min(1 << 31));
     let flags = u32::from(has_events) * HAS_EVENTS + u32::from(has_kept) * HAS_KEPT;
-    let head = [
-        number(settled.len()),
-        flags,
-        number(consumed),
-        number(need),
-        wake,
-    ];
+    let head = [number(settled.len()), flags, number(consumed), number(need)];
     for (slot, value) in table.iter_mut().zip(head) {
         *slot = value;
+    }
+    // What was told before stays there until the facade has seen it.
+    if let (Some(slot), Some(wake)) = (table.get_mut(WAKE), wake) {
+        *slot = wake;
     }
     let entries = table.get_mut(ENTRIES..).unwrap_or_default();
     for (entry, settled) in entries.chunks_exact_mut(ENTRY).zip(settled) {

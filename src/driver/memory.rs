@@ -151,7 +151,7 @@ impl SharedMemory {
     }
 
     /// When [`SharedMemory::collect`] should be called at the latest.
-    pub(super) fn due(&self, now: Time) -> Option<Time> {
+    pub(super) fn due(&self, now: impl FnOnce() -> Time) -> Option<Time> {
         self.lender.as_ref()?.due(now)
     }
 

@@ -58,6 +58,8 @@ pub struct NodeDriver {
     pub(super) news: Vec<Value>,
     /// Calls answered by kept replies: each its id, the length and the bytes.
     kept: Vec<u8>,
+    /// The wake-up that the facade has been told of, and that has not come.
+    told: Option<Time>,
     inbox: Receiver<Message>,
     post: Post,
 }
@@ -96,6 +98,7 @@ impl NodeDriver {
             actions: Actions::default(),
             news: Vec::new(),
             kept: Vec::new(),
+            told: None,
             inbox,
             post,
         }
@@ -232,6 +235,7 @@ impl NodeDriver {
         // Not a mere store: that could come into effect after the look, and a message that was put in
         // between would neither be seen nor wake anybody.
         self.post.heard();
+        self.told = None;
         while let Ok(message) = self.inbox.try_recv() {
             self.take(message);
         }
@@ -280,12 +284,17 @@ impl NodeDriver {
         std::mem::take(&mut self.news)
     }
 
-    /// Milliseconds, rounded up, until [`NodeDriver::poll`] should be called.
+    /// Milliseconds, rounded up, until [`NodeDriver::poll`] should be called; `None` if that is not
+    /// earlier than what was answered last, and since then it has not been called.
     pub fn wake_in(&mut self) -> Option<u64> {
-        let now = self.now();
         let engine = self.engine.as_mut()?.next_wake();
-        let at = engine.into_iter().chain(self.memory.due(now)).min()?;
-        Some(at.0.saturating_sub(now.0).div_ceil(1000))
+        let memory = self.memory.due(|| self.now());
+        let at = engine.into_iter().chain(memory).min()?;
+        if self.told.is_some_and(|told| told <= at) {
+            return None;
+        }
+        self.told = Some(at);
+        Some(at.0.saturating_sub(self.now().0).div_ceil(1000))
     }
 
     /// Counters as JSON.
@@ -434,16 +443,20 @@ impl NodeDriver {
                 engine.review(now, &mut self.actions);
                 self.memory.note(engine, &self.actions.events, now);
             }
-            let commands = std::mem::take(&mut self.actions.commands);
-            let dirty = std::mem::take(&mut self.actions.dirty);
-            if commands.is_empty() && dirty.is_empty() {
+            if self.actions.commands.is_empty() && self.actions.dirty.is_empty() {
                 break;
             }
-            for worker in dirty {
+            let commands = std::mem::take(&mut self.actions.commands);
+            let mut dirty = std::mem::take(&mut self.actions.dirty);
+            for worker in dirty.drain(..) {
                 self.flush(now, worker);
             }
             for command in commands {
                 self.command(now, command);
+            }
+            // Its memory is used again: every call makes a worker dirty.
+            if self.actions.dirty.is_empty() {
+                self.actions.dirty = dirty;
             }
         }
         self.memory.forget();

@@ -173,8 +173,8 @@ impl Lender {
     }
 
     /// When [`Lender::collect`] should be called at the latest.
-    pub fn due(&self, now: Time) -> Option<Time> {
-        let look = (!self.lent.is_empty()).then(|| now + crate::memory::IDLE);
+    pub fn due(&self, now: impl FnOnce() -> Time) -> Option<Time> {
+        let look = (!self.lent.is_empty()).then(|| now() + crate::memory::IDLE);
         self.blocks.due().into_iter().chain(look).min()
     }
 

@@ -11,7 +11,7 @@ export const FLAGS = 1;
 export const CONSUMED = 2;
 /** Position of the number of bytes that the next frame takes. */
 export const NEED = 3;
-/** Position of the milliseconds until the engine wants to be woken, plus one; 0 for never. */
+/** Position of the milliseconds until the engine wants to be woken, plus one; 0 for nothing new. Whoever reads it sets it to 0. */
 export const WAKE = 4;
 /** Where the settled calls begin. */
 export const ENTRIES = 8;
