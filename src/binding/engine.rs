@@ -126,7 +126,7 @@ impl NativeEngine {
     /// Takes what happened on other threads, and lets due timers fire.
     #[napi(catch_unwind)]
     pub fn poll(&mut self) {
-        self.act(|driver| driver.poll());
+        self.act(NodeDriver::poll);
     }
 
     /// The caller has given a call up.
@@ -195,7 +195,7 @@ impl NativeEngine {
     /// Rejects all calls and stops all workers.
     #[napi(catch_unwind)]
     pub fn stop(&mut self) {
-        self.act(|driver| driver.stop());
+        self.act(NodeDriver::stop);
     }
 
     /// Ends all processes at once, without a word.
