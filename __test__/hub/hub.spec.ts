@@ -216,7 +216,9 @@ describe('groups', () => {
     await expect(hub.invoke('web', 'who')).rejects.toMatchObject({ code: 'GROUP_EMPTY' });
     await add('b', { group: 'web' });
     expect(hub.stats().groups['web']).toMatchObject({ strategy: 'round-robin', members: ['b'] });
-    expect(await hub.invoke('web', 'who')).toBe('b');
+    const both = [hub.invoke('web', 'sleep', [0.2]), hub.invoke('web', 'who')];
+    expect(hub.stats().groups['web']).toMatchObject({ requestsActive: 1, queued: 1 });
+    expect((await Promise.all(both))[1]).toBe('b');
   });
 
   test('the cap holds, and calls that time out or are aborted give their place back', async () => {

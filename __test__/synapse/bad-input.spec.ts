@@ -1,11 +1,12 @@
 /** Bad input: the error of the contract, nothing left running, and the next thing works. */
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { EnvironmentError, SpawnError, Synapse, type SynapseError } from '../../ts/index.js';
-import { createFolder, createSynapse, spawnModule } from '../support/modules.js';
+import { runNode } from '../support/child.js';
+import { createFolder, createSynapse, isAlive, spawnModule, until } from '../support/modules.js';
 
 const OK = 'from synapse import handler\n\n@handler(default=True)\ndef main(x):\n    return x\n';
 
@@ -139,11 +140,13 @@ describe('a module that does not start', () => {
   });
 
   test('one that is never ready', async () => {
-    const folder = createFolder({ 'main.py': 'import time\ntime.sleep(600)\n' });
-    const synapse = createSynapse({ startTimeout: 300 });
+    const source = 'import sys, time\nprint("loading", file=sys.stderr)\ntime.sleep(600)\n';
+    const folder = createFolder({ 'main.py': source });
+    const synapse = createSynapse({ startTimeout: 3000 });
     await expect(synapse.spawn(folder, 'main')).rejects.toMatchObject({
       code: 'TIMEOUT',
       phase: 'start',
+      stderrTail: expect.stringContaining('loading'),
     });
     expect(synapse.workers()).toEqual([]);
   });
@@ -262,4 +265,36 @@ test('nothing of the user’s printing, at any level, gets into the frames', asy
 
 test('a folder of ours is not littered', () => {
   expect(existsSync(join(process.cwd(), 'nowhere'))).toBe(false);
+});
+
+test('nothing is left in the folder for temporary files, though a worker and Node are killed', async () => {
+  const folder = createFolder({
+    'main.py': 'from synapse import handler\n\n@handler\ndef echo(x):\n    return x\n',
+  });
+  const temporary = createFolder({});
+  rmSync(join(temporary, 'requirements.txt'));
+  const node = runNode(
+    `process.env.TMPDIR = ${JSON.stringify(temporary)};
+     (async () => {
+       const instance = new Synapse({ ...python, workers: 2 });
+       await instance.spawn(folder, 'main');
+       await instance.invoke('echo', [Buffer.alloc(2 ** 20)]);
+       process.kill(instance.workers()[0].pid, 'SIGKILL');
+       await instance.ready({ min: 2 });
+       await instance.invoke('echo', [Buffer.alloc(2 ** 20)]);
+       console.log('pids ' + JSON.stringify(instance.workers().map(({ pid }) => pid)));
+     })();`,
+    folder,
+  );
+  const pids = JSON.parse(await node.line('pids ')) as number[];
+  expect(readdirSync(temporary)).toEqual([]);
+  node.process.kill('SIGKILL');
+  expect(await node.ended).toBe('SIGKILL');
+  await until(() => !pids.some(isAlive));
+  expect(readdirSync(temporary)).toEqual([]);
+  expect(
+    readdirSync(folder)
+      .filter((name) => name !== '__pycache__')
+      .sort(),
+  ).toEqual(['main.py', 'requirements.txt']);
 });

@@ -133,6 +133,31 @@ describe('a script of version 1.4', () => {
     expect(await synapse.call('after')).toBe('after');
   });
 
+  test('that has died for good can be disposed of, and spawned again', async () => {
+    const synapse = createSynapse({ restart: false });
+    const folder = createFolder({ 'main.py': ECHO });
+    await synapse.spawn(folder, 'main');
+    await expect(synapse.call('die')).rejects.toMatchObject({ code: 'WORKER_EXITED' });
+    await expect(synapse.call('later')).rejects.toMatchObject({ code: 'WORKER_EXITED' });
+    await synapse.dispose();
+    await synapse.spawn(folder, 'main');
+    expect(await synapse.call('again')).toBe('again');
+  });
+
+  test('is spawned again without the calls and replies of before', async () => {
+    const { synapse, folder } = await spawnEcho();
+    const before = Promise.allSettled(
+      Array.from({ length: 500 }, (_, index) => synapse.call(index)),
+    );
+    await synapse.dispose();
+    const after = synapse.spawn(folder, 'main');
+    const outcomes = await before;
+    expect(outcomes.at(-1)).toMatchObject({ status: 'rejected', reason: { code: 'DISPOSED' } });
+    await after;
+    const answers = ['a', 'b', 'c'].map((text) => synapse.call(text));
+    expect(await Promise.all(answers)).toEqual(['a', 'b', 'c']);
+  });
+
   test('a reply of None is null', async () => {
     const { synapse } = await spawnEcho();
     expect(await synapse.call(null)).toBeNull();

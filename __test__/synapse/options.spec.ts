@@ -48,7 +48,10 @@ const MODULE = `
 describe('env', () => {
   test('is merged over Node’s, and user site packages are off', async () => {
     process.env['SYNAPSE_SPEC_INHERITED'] = 'inherited';
-    const synapse = await spawnModule(MODULE, { env: { SYNAPSE_SPEC_OWN: 'own' } });
+    process.env['SYNAPSE_SPEC_BOTH'] = 'inherited';
+    const env = { SYNAPSE_SPEC_OWN: 'own', SYNAPSE_SPEC_BOTH: 'own' };
+    const synapse = await spawnModule(MODULE, { env });
+    expect(await synapse.invoke('environment', ['SYNAPSE_SPEC_BOTH'])).toBe('own');
     expect(await synapse.invoke('environment', ['SYNAPSE_SPEC_OWN'])).toBe('own');
     expect(await synapse.invoke('environment', ['SYNAPSE_SPEC_INHERITED'])).toBe('inherited');
     expect(await synapse.invoke('environment', ['PYTHONNOUSERSITE'])).toBe('1');
@@ -58,6 +61,7 @@ describe('env', () => {
     expect(await apart.invoke('environment', ['SYNAPSE_SPEC_INHERITED'])).toBeNull();
     expect(await apart.invoke('environment', ['PATH'])).toEqual(expect.any(String));
     delete process.env['SYNAPSE_SPEC_INHERITED'];
+    delete process.env['SYNAPSE_SPEC_BOTH'];
   });
 });
 

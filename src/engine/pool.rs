@@ -455,3 +455,48 @@ impl Engine {
         self.renew_next(now, actions);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Config;
+
+    const PAUSE: Duration = Duration::from_millis(500);
+
+    #[test]
+    fn the_first_workers_start_so_many_at_a_time_and_so_far_apart() {
+        let mut engine = Engine::new(Config {
+            workers: 5,
+            batch: Some((2, PAUSE)),
+            start_timeout: None,
+            ..Config::default()
+        });
+        let mut actions = Actions::default();
+        let starts = |actions: &mut Actions| {
+            let started = actions.commands.iter();
+            let count = started.filter(|command| matches!(command, Command::Start(_)));
+            let count = count.count();
+            actions.clear();
+            count
+        };
+        engine.start(Time::ZERO, &mut actions);
+        assert_eq!(starts(&mut actions), 2);
+        let instant = Duration::from_micros(1);
+        let mut due = Time::ZERO;
+        for size in [2, 1] {
+            let before = due + (PAUSE - instant);
+            due = due + PAUSE;
+            assert_eq!(engine.next_wake(), Some(due));
+            engine.tick(before, &mut actions);
+            assert_eq!(starts(&mut actions), 0, "not before it is due");
+            engine.tick(due, &mut actions);
+            assert_eq!(starts(&mut actions), size);
+        }
+        engine.tick(due + PAUSE, &mut actions);
+        assert_eq!(
+            starts(&mut actions),
+            0,
+            "there are as many as there should be"
+        );
+    }
+}
