@@ -2,12 +2,13 @@
 //!
 //! It is this test binary again, told by a variable to play the host.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use synapse::process::{OutputMode, ProcessEvent, kill_all, live};
 
-use crate::process::{launch, start, start_with};
+use crate::process::{eventually, launch, start, start_with};
 
 const ROLE: &str = "SYNAPSE_TEST_HOST";
 
@@ -118,6 +119,27 @@ fn keep(name: &str) -> ! {
 fn replace() -> ! {
     let mut first = start("leaves_children.py", &[]);
     first.more_control();
+    let mut guard = None;
+    // It has its name only once it is past its exec.
+    eventually("there is a guard", || {
+        guard = own_guard();
+        guard.is_some()
+    });
+    let guard = guard.unwrap();
+    rustix::process::kill_process(guard, rustix::process::Signal::KILL).unwrap();
+    eventually("the guard is dead", || {
+        !crate::process::is_running(guard.as_raw_nonzero().get().unsigned_abs())
+    });
+    let mut second = start("leaves_children.py", &[]);
+    second.more_control();
+    say(first.child.marker());
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The guard that this process has started.
+fn own_guard() -> Option<rustix::process::Pid> {
     let guard = std::fs::read_dir("/proc")
         .unwrap()
         .filter_map(|process| process.unwrap().file_name().to_str()?.parse().ok())
@@ -128,19 +150,8 @@ fn replace() -> ! {
                     let fields = stat.rsplit(')').next().unwrap();
                     fields.split_whitespace().nth(1) == Some(&std::process::id().to_string())
                 })
-        })
-        .unwrap();
-    let guard = rustix::process::Pid::from_raw(guard).unwrap();
-    rustix::process::kill_process(guard, rustix::process::Signal::KILL).unwrap();
-    crate::process::eventually("the guard is dead", || {
-        !crate::process::is_running(guard.as_raw_nonzero().get().unsigned_abs())
-    });
-    let mut second = start("leaves_children.py", &[]);
-    second.more_control();
-    say(first.child.marker());
-    loop {
-        std::thread::park();
-    }
+        });
+    guard.and_then(rustix::process::Pid::from_raw)
 }
 
 /// Ends as Node does: kills all it has in an exit handler, and exits without waiting.
@@ -155,7 +166,8 @@ fn exit(name: &str) -> ! {
     std::process::exit(0);
 }
 
-/// Starts and ends many workers. Says its descriptors, threads and children before and after.
+/// Starts and ends many workers. Says its descriptors, threads and children before and after. What is
+/// closed a moment after the end of a worker is waited for.
 fn churn(rounds: usize) {
     let round = |index: usize| {
         let worker = start("exits_with_code.py", &["0"]);
@@ -168,52 +180,55 @@ fn churn(rounds: usize) {
     for index in 0..10 {
         round(index);
     }
-    totals();
+    let before = totals();
     for index in 0..rounds {
         round(index);
     }
-    totals();
+    eventually("descriptors and children are level", || {
+        let now = totals();
+        now[0] <= before[0] && now[2] <= before[2]
+    });
+    let threads = totals()[1];
+    say(&format!("{} {threads}", before[1]));
     assert_eq!(live(), 0);
 }
 
-fn totals() {
+/// Its descriptors, threads and children.
+fn totals() -> [usize; 3] {
     let count = |path: &str| std::fs::read_dir(path).unwrap().count();
     let children: usize = std::fs::read_dir("/proc/self/task")
         .unwrap()
         .map(|task| {
             let path = task.unwrap().path().join("children");
-            std::fs::read_to_string(path)
-                .unwrap()
-                .split_whitespace()
-                .count()
+            // A thread may have ended meanwhile.
+            let children = std::fs::read_to_string(path).unwrap_or_default();
+            children.split_whitespace().count()
         })
         .sum();
-    say(&format!(
-        "{} {} {children}",
-        count("/proc/self/fd"),
-        count("/proc/self/task")
-    ));
+    [count("/proc/self/fd"), count("/proc/self/task"), children]
 }
 
 /// Runs out of descriptors, at every one of the steps at which that can happen.
 fn starve() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-    let count = || std::fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+    let used = || -> BTreeSet<u64> {
+        std::fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+            .collect()
+    };
     start("exits_with_code.py", &["0"]).exit();
     let normal = getrlimit(Resource::Nofile);
-    let before = count();
+    // Looking uses one itself.
+    let before = used().len();
     let (mut failures, mut successes) = (0, 0);
     for spare in 0..48 {
-        // Counting has used one itself.
-        setrlimit(
-            Resource::Nofile,
-            Rlimit {
-                current: Some(before - 1 + spare),
-                ..normal
-            },
-        )
-        .unwrap();
+        // Whatever we have inherited, and wherever it lies, so many are free below the limit, and the
+        // one by which we look.
+        let taken = used();
+        let current = (0..).filter(|number| !taken.contains(number)).nth(spare);
+        setrlimit(Resource::Nofile, Rlimit { current, ..normal }).unwrap();
         let mut launch = launch("exits_with_code.py", &["0"]);
         launch.stdout = OutputMode::Event;
         match start_with(launch) {
@@ -227,7 +242,7 @@ fn starve() {
             }
         }
         setrlimit(Resource::Nofile, normal).unwrap();
-        assert_eq!(count(), before, "with {spare} to spare");
+        eventually("nothing is left open", || used().len() <= before);
     }
     assert_eq!(start("exits_with_code.py", &["5"]).exit().code, Some(5));
     say(&format!("{failures} {successes}"));

@@ -5,19 +5,11 @@ use crate::process::host::Host;
 #[test]
 fn level_over_many_spawns() {
     let mut host = Host::start("churn 200");
-    let [descriptors, threads, children] = host.numbers();
-    let after: [usize; 3] = host.numbers();
-    assert_eq!(
-        (after[0], after[2]),
-        (descriptors, children),
-        "descriptors and children"
-    );
-    // The runtime may or may not have found the last sweep's thread idle again.
-    assert!(
-        after[1] <= threads + 1,
-        "{threads} threads became {}",
-        after[1]
-    );
+    // The host itself has waited for its descriptors and children to be as many as before.
+    let [threads, after] = host.numbers();
+    // The runtime starts a thread where it finds those of earlier sweeps not idle again, which a busy
+    // machine brings about now and then. A thread that leaked with each worker would make hundreds.
+    assert!(after <= threads + 16, "{threads} threads became {after}");
     assert!(host.finish());
 }
 
