@@ -27,11 +27,11 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
  * @param {string[]} command the program and its arguments
  * @param {{ cwd?: string, env?: Record<string, string | undefined>, show?: boolean, limitSeconds?: number }} [options]
  *   `show` passes the output through as it comes; it is collected either way. `limitSeconds`, by
- *   default 900, ends a command that hangs
+ *   default 1800, ends a command that hangs
  * @returns {Promise<{ code: number, output: string, seconds: number }>} `code` is 127 when the
  *   program cannot be started and 128 when a signal ended it
  */
-export function run(command, { cwd = root, env = {}, show = false, limitSeconds = 900 } = {}) {
+export function run(command, { cwd = root, env = {}, show = false, limitSeconds = 1800 } = {}) {
   const started = performance.now();
   const [program, ...args] = command;
   return new Promise((resolve) => {
@@ -67,9 +67,20 @@ export function run(command, { cwd = root, env = {}, show = false, limitSeconds 
       note += `${program}: ${error.message}\n`;
       settle(127);
     });
-    child.on('close', (code, signal) => {
+    const end = (code, signal) => {
       if (signal !== null) note += `${program} was ended by ${signal}\n`;
       settle(code ?? 128);
+    };
+    child.on('close', end);
+    // A process that it has left behind, in a group of its own, may hold the pipes for ever.
+    child.on('exit', (code, signal) => {
+      const patience = setTimeout(() => {
+        note += `${program} has ended, and something that it has started holds its output\n`;
+        child.stdout.destroy();
+        child.stderr.destroy();
+        end(code ?? 128, signal);
+      }, 60_000);
+      child.once('close', () => clearTimeout(patience));
     });
   });
 }
