@@ -46,7 +46,13 @@ import { parseJson } from './parse-json.js';
 import { Redactor } from './redaction.js';
 import { createRelay } from './relay.js';
 import { ResumableStreams } from './resumable.js';
-import { Globals, type Session, SessionManager, type SessionOwner } from './sessions/index.js';
+import {
+  Globals,
+  type Session,
+  SessionManager,
+  type SessionOwner,
+  type SessionStore,
+} from './sessions/index.js';
 import { readStats, readWorkers, type Stats, type WorkerInfo } from './stats.js';
 import { PythonStream } from './stream.js';
 import { checkTarget, deferred, keepAlive, sameEntry, type Target } from './target.js';
@@ -95,7 +101,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     call: (input, options) => this.call(input, options),
     invoke: (name, args, options) => this.invoke(name, args, options),
     stream: (name, args, options) => this.stream(name, args, options),
-    store: () => this.#live().engine.sessions,
+    store: (act) => this.#withSessions(act),
     isStream: (name) => this.#target?.handlers.isStream(name) ?? false,
   };
   /** The sessions of this instance: make, list, delete, count. */
@@ -522,6 +528,12 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   async #whenReady<Result>(call: () => Promise<Result>): Promise<Result> {
     await this.#admitted();
     return call();
+  }
+
+  async #withSessions<Answer>(act: (store: SessionStore) => Answer): Promise<Answer> {
+    const target = this.#live();
+    if (!target.isReady) return this.#whenReady(() => this.#withSessions(act));
+    return act(target.engine.sessions);
   }
 
   /** A call while `spawn` is under way waits for it unless told otherwise; before, it is refused. */

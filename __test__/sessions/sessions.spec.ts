@@ -163,6 +163,70 @@ describe('the state of a session', () => {
   });
 });
 
+describe('what nobody has changed', () => {
+  test('update leaves it as Python wrote it', async () => {
+    const synapse = await spawnModule(`
+      from synapse import context, handler
+
+      @handler
+      def write():
+          context().session.update({"float": 1.0, "list": [2.0, 3], "other": 1})
+
+      @handler
+      def types():
+          return [repr(value) for value in context().session.values()]
+    `);
+    const session = synapse.session('s');
+    await session.invoke('write');
+    await session.update((draft) => draft.set('other', 2));
+    expect(await session.invoke('types')).toEqual(['1.0', '[2.0, 3]', '2']);
+    await session.update((draft) => (draft.get('list') as number[]).push(4));
+    expect(await session.get('list')).toEqual([2, 3, 4]);
+  });
+
+  test('a call that only reads undoes nothing that happens meanwhile', async () => {
+    const synapse = await spawnModule(`
+      import time
+      from synapse import context, handler
+
+      @handler
+      def read(seconds):
+          values = dict(context().session)
+          time.sleep(seconds)
+          return len(values)
+    `);
+    const session = synapse.session('s');
+    const values: [string, unknown][] = [
+      ['big', 2 ** 40],
+      ['negative', -5],
+      ['float', 1.5],
+      ['date', new Date(5)],
+      ['bigint', 5n],
+      ['set', new Set([3, 1, 2])],
+      [
+        'map',
+        new Map([
+          ['b', 1],
+          ['a', 2],
+        ]),
+      ],
+      ['bytes', Buffer.from('x')],
+      ['array', new Float32Array([1, 2])],
+      ['object', { b: [1, { c: null }], a: 'x'.repeat(40) }],
+    ];
+    await session.update((draft) => {
+      for (const [key, value] of values) draft.set(key, value);
+    });
+    const reading = session.invoke('read', [0.3]);
+    await sleep(100);
+    await session.update((draft) => {
+      for (const [key] of values) draft.set(key, 'new');
+    });
+    expect(await reading).toBe(values.length);
+    expect([...(await session.entries()).values()]).toEqual(values.map(() => 'new'));
+  });
+});
+
 describe('the life of a session', () => {
   test('ends when it was not touched for its time, at read; a call keeps it', async () => {
     const synapse = await spawnModule(MODULE);
@@ -239,6 +303,17 @@ describe('the life of a session', () => {
     });
     expect(await session.entries()).toEqual(new Map([['small', 1]]));
     expect(synapse.stats().requestsActive).toBe(0);
+    // A change that is refused makes no session, and leaves the time to live of one that is there.
+    await synapse.session('e').end();
+    const refused = { code: 'SESSION_QUOTA_EXCEEDED' };
+    const [fresh, there] = [synapse.session('new', { ttl: 50 }), synapse.session('a', { ttl: 50 })];
+    for (const one of [fresh, there]) {
+      await expect(one.set('big', 'x'.repeat(100))).rejects.toMatchObject(refused);
+    }
+    expect(await synapse.sessions.list()).toEqual(['a', 'b', 'c', 'd']);
+    expect(await there.info()).toMatchObject({ ttl: 3_600_000 });
+    await there.set('small', 2);
+    expect(await there.info()).toMatchObject({ ttl: 50 });
   });
 
   test('nothing is spawned, so there are none', async () => {

@@ -36,7 +36,7 @@ export function runNode(source: string, folder: string, args: readonly string[] 
     const folder = ${JSON.stringify(folder)};
   `;
   const child = spawn(process.execPath, [...args, '-e', prelude + source], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   running.push(child);
   const lines: string[] = [];

@@ -88,13 +88,25 @@ class Session(MutableMapping):  # type: ignore[type-arg]
         from synapse._protocol.codec import encode
 
         changed = {}
-        for key, value in self._values.items():
+        # A copy: a thread that the call has left behind may write still.
+        for key, value in list(self._values.items()):
             encoded = encode(value)
-            if encoded != self._encoded.get(key):
+            if not self._holds(key, encoded):
                 changed[key] = encoded
         if not changed and not self._deleted:
             return None
         return {"set": changed, "delete": sorted(self._deleted)}
+
+    def _holds(self, key: str, encoded: bytes) -> bool:
+        """Whether that is what came. The other side may write the same value with other bytes, and
+        what the call has only looked at must not undo what others do to it meanwhile.
+        """
+        from synapse._protocol.codec import decode, encode
+
+        came = self._encoded.get(key)
+        if came is None or came == encoded:
+            return came is not None
+        return encode(decode(came)) == encoded
 
     def _check_writable(self) -> None:
         if self._id is None:

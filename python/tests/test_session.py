@@ -1,5 +1,7 @@
 """The mapping of `context().session`, and what of it is sent back."""
 
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,39 @@ def test_what_is_only_looked_at_is_no_change():
     state = session({"list": [1], "other": 2})
     assert state["list"] == [1]
     assert state.changes() is None
+
+
+def test_what_is_only_looked_at_is_no_change_though_the_other_side_writes_it_with_other_bytes():
+    given = {"small": b"\xd1\x00\x05", "list": b"\xdc\x00\x01\x01", "text": b"\xd9\x01a"}
+    state = Session({"id": "s", "data": given})
+    assert (state["small"], state["list"], state["text"]) == (5, [1], "a")
+    assert state.changes() is None
+    state["small"] = 6
+    state["list"].append(2)
+    assert state.changes() == {"set": {"small": encode(6), "list": encode([1, 2])}, "delete": []}
+
+
+def test_a_thread_that_the_call_has_left_behind_does_not_fail_it():
+    state = session({"a": 1})
+    ended = threading.Event()
+
+    def write():
+        number = 0
+        while not ended.is_set():
+            state[str(number)] = number
+            number += 1
+            if number % 50 == 0:
+                for key in list(state._values):
+                    del state[key]
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        for _ in range(2_000):
+            state.changes()
+    finally:
+        ended.set()
+        thread.join()
 
 
 def test_what_is_changed_in_place_is():

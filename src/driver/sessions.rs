@@ -36,10 +36,13 @@ impl NodeDriver {
     pub fn read_session(&mut self, id: &str) -> Option<BTreeMap<String, Value>> {
         let now = self.now();
         let session = self.engine.as_mut()?.sessions().touch(now, id)?;
-        Some(session.data().clone())
+        let data = session.data().clone();
+        self.write_sessions();
+        Some(data)
     }
 
-    /// Changes a session as a whole, which is made if it is not there.
+    /// Changes a session as a whole, its time to live included, or not at all. It is made if it is
+    /// not there.
     pub fn change_session(
         &mut self,
         id: &str,
@@ -47,14 +50,10 @@ impl NodeDriver {
         changes: Changes,
     ) -> Result<(), Failure> {
         self.change_sessions(|engine, now, actions| {
-            let opened = engine.sessions().open(now, id, ttl);
+            let opened = engine.sessions().apply(now, id, changes);
             engine.session_opened(now, opened, actions)?;
-            engine
-                .sessions()
-                .apply(now, id, changes)
-                .map_err(|refusal| {
-                    Failure::new(ErrorCode::SessionQuotaExceeded, refusal.to_string())
-                })
+            let opened = engine.sessions().open(now, id, ttl);
+            engine.session_opened(now, opened, actions)
         })
     }
 

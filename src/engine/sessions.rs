@@ -222,13 +222,13 @@ impl Engine {
         let wanted = call.state == CallState::Sent(worker) && !failed;
         let changes = call.changes.take().filter(|_| wanted);
         let id = self.sessions.id(session.number).map(str::to_owned);
-        let kept = match (changes, &id) {
-            (Some(changes), Some(id)) => self.sessions.apply(now, id, *changes),
+        let refused = match (changes, &id) {
+            (Some(changes), Some(id)) => self.sessions.apply(now, id, *changes).err(),
             // It was ended meanwhile: there is nothing that could be changed.
-            _ => Ok(()),
+            _ => None,
         };
         self.leave_session(now, Some(session));
-        let refusal = kept.err()?;
+        let refusal = refused?;
         Some(
             quota(&refusal)
                 .with("session", id)

@@ -14,6 +14,10 @@ use crate::time::Time;
 /// Part of the allowed number of sessions from which a warning is due.
 const WARN_AT: f64 = 0.8;
 
+/// Part of its time to live after which a touch alone is worth being written down: else each look at a
+/// session would cost as much as a change.
+const TOUCH_PART: u32 = 100;
+
 /// A session's number, which is never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Number(u64);
@@ -27,6 +31,8 @@ pub struct Session {
     ttl: Option<Duration>,
     created: Time,
     accessed: Time,
+    /// The touch that the journal knows of.
+    journaled: Time,
     /// Calls in it that have not ended. Until they have its time does not run.
     calls: u32,
     /// The worker that ran its last call.
@@ -119,6 +125,7 @@ impl Sessions {
             ttl: ttl.over(self.limits.ttl),
             created: now,
             accessed: now,
+            journaled: now,
             calls: 0,
             worker: None,
         };
@@ -131,9 +138,8 @@ impl Sessions {
     /// The session, touched; `None` if it is not there or its time is over.
     pub fn touch(&mut self, now: Time, id: &str) -> Option<&mut Session> {
         self.expire(now, id);
-        let session = self.live.get_mut(id)?;
-        session.accessed = now;
-        Some(session)
+        self.note_touch(now, id);
+        self.live.get_mut(id)
     }
 
     /// A call in a session begins. As long as there is one the session does not expire.
@@ -154,9 +160,8 @@ impl Sessions {
         };
         if let Some(session) = self.live.get_mut(&id) {
             session.calls -= 1;
-            session.accessed = now;
         }
-        self.note(&id);
+        self.note_touch(now, &id);
     }
 
     /// The id of a session; `None` once it has ended.
@@ -175,7 +180,7 @@ impl Sessions {
     }
 
     /// Changes a session, which is made if it is not there: all of it or, with a refusal, nothing.
-    pub fn apply(&mut self, now: Time, id: &str, changes: Changes) -> Result<(), Refusal> {
+    pub fn apply(&mut self, now: Time, id: &str, changes: Changes) -> Result<Opened, Refusal> {
         self.expire(now, id);
         let empty = BTreeMap::new();
         let before = self.live.get(id);
@@ -195,7 +200,7 @@ impl Sessions {
         if bytes > max {
             return Err(Refusal::TooLarge { bytes, max });
         }
-        self.open(now, id, TimeToLive::Unchanged)?;
+        let opened = self.open(now, id, TimeToLive::Unchanged)?;
         if let Some(session) = self.live.get_mut(id) {
             for key in &changes.delete {
                 session.data.remove(key);
@@ -204,8 +209,7 @@ impl Sessions {
             self.bytes = self.bytes + bytes - session.bytes;
             session.bytes = bytes;
         }
-        self.note(id);
-        Ok(())
+        Ok(opened)
     }
 
     /// Forgets a session; answers whether there was one.
@@ -282,14 +286,17 @@ impl Sessions {
         }
     }
 
-    /// Takes a session over from an earlier run. One that is over, or is there already, is dropped.
+    /// Takes a session over from an earlier run. One that is over, or is there already, is dropped, and
+    /// the journal says so. They may be more than are allowed by now: nobody's state is lost for that,
+    /// and no new one is made until there is room.
     pub fn restore(&mut self, now: Time, id: &str, record: Record) {
         let ago = |age: Duration| {
             let age = u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
             Time(now.0.saturating_sub(age))
         };
         let over = record.ttl.is_some_and(|ttl| record.idle >= ttl);
-        if over || self.live.contains_key(id) || self.live.len() >= self.limits.sessions {
+        if over || self.live.contains_key(id) {
+            self.note(id);
             return;
         }
         // An idle time from before the epoch shortens the time that is left instead.
@@ -307,6 +314,7 @@ impl Sessions {
             ttl: record.ttl.map(|ttl| ttl.saturating_sub(before_epoch)),
             created: ago(record.age),
             accessed: ago(record.idle),
+            journaled: ago(record.idle),
             calls: 0,
             worker: None,
         };
@@ -319,8 +327,11 @@ impl Sessions {
         changed
             .unwrap_or_default()
             .into_iter()
-            .map(|id| match self.live.get(&id) {
-                Some(session) => Entry::Put(id, session.record(now)),
+            .map(|id| match self.live.get_mut(&id) {
+                Some(session) => {
+                    session.journaled = session.accessed;
+                    Entry::Put(id, session.record(now))
+                }
                 None => Entry::Delete(id),
             })
             .collect()
@@ -368,6 +379,18 @@ impl Sessions {
         let due = high && !self.warned;
         self.warned = high;
         due
+    }
+
+    /// A session is touched, which the journal learns now and then.
+    fn note_touch(&mut self, now: Time, id: &str) {
+        let Some(session) = self.live.get_mut(id) else {
+            return;
+        };
+        session.accessed = now;
+        let unknown = now.since(session.journaled);
+        if session.ttl.is_some_and(|ttl| unknown >= ttl / TOUCH_PART) {
+            self.note(id);
+        }
     }
 
     fn note(&mut self, id: &str) {
@@ -456,7 +479,7 @@ mod tests {
             delete: vec!["k".to_owned(), "k".to_owned()],
             ..Changes::default()
         };
-        assert_eq!(store.apply(Time(0), "a", twice), Ok(()));
+        assert_eq!(store.apply(Time(0), "a", twice), Ok(Opened::Found));
         assert_eq!(store.stats().bytes, 0);
     }
 
@@ -534,6 +557,74 @@ mod tests {
         assert_eq!(value(&next, Time(0), "a", "k"), Some(&b"v"[..]));
         assert_eq!(value(&next, Time(0), "a", "l"), Some(&b"x"[..]));
         assert_eq!(next.stats().bytes, store.stats().bytes);
+    }
+
+    #[test]
+    fn a_touch_is_in_the_journal_before_it_is_forgotten_and_not_each_time() {
+        let mut store = Sessions::new(Limits::default(), true);
+        let ttl = TimeToLive::For(Duration::from_secs(100));
+        store.open(Time(0), "a", ttl).unwrap();
+        store.open(Time(0), "ever", TimeToLive::Forever).unwrap();
+        assert_eq!(store.take_journal(Time(0)).len(), 2);
+        for (id, at, known) in [
+            ("a", SECOND - 1, false),
+            ("a", SECOND, true),
+            ("a", 2 * SECOND - 1, false),
+            ("a", 2 * SECOND, true),
+            ("ever", 1_000 * SECOND, false),
+        ] {
+            assert!(store.touch(Time(at), id).is_some());
+            let journal = store.take_journal(Time(at));
+            assert_eq!(journal.len(), usize::from(known), "{id} at {at}");
+            for entry in journal {
+                let Entry::Put(_, record) = entry else {
+                    panic!("{entry:?}")
+                };
+                assert_eq!(record.idle, Duration::ZERO);
+            }
+        }
+        // So does the end of a call that has changed nothing.
+        store.open(Time(0), "b", ttl).unwrap();
+        let number = store.peek(Time(0), "b").unwrap().number();
+        store.take_journal(Time(0));
+        store.enter(Time(0), number);
+        store.leave(Time(SECOND), number);
+        assert_eq!(store.take_journal(Time(SECOND)).len(), 1);
+    }
+
+    #[test]
+    fn what_is_over_when_it_is_read_again_leaves_the_journal_too() {
+        let mut store = Sessions::new(Limits::default(), true);
+        let record = Record {
+            data: BTreeMap::new(),
+            ttl: Some(Duration::from_secs(10)),
+            age: Duration::from_secs(60),
+            idle: Duration::from_secs(10),
+        };
+        store.restore(Time(0), "over", record);
+        let gone = Entry::Delete("over".to_owned());
+        assert_eq!(store.take_journal(Time(0)), [gone]);
+    }
+
+    #[test]
+    fn sessions_of_an_earlier_run_are_kept_though_fewer_are_allowed_now() {
+        let limits = Limits {
+            sessions: 1,
+            ..Limits::default()
+        };
+        let mut store = Sessions::new(limits, true);
+        for id in ["a", "b"] {
+            let record = Record {
+                data: BTreeMap::new(),
+                ttl: None,
+                age: Duration::ZERO,
+                idle: Duration::ZERO,
+            };
+            store.restore(Time(0), id, record);
+        }
+        assert_eq!(store.list(Time(0)), ["a", "b"]);
+        let opened = store.open(Time(0), "c", TimeToLive::Unchanged);
+        assert_eq!(opened, Err(Refusal::TooMany(1)));
     }
 
     #[test]

@@ -50,8 +50,8 @@ fn since_epoch(now: SystemTime, ago: Duration) -> u64 {
 
 /// A clock that was set back makes nothing older than it was.
 fn age(now: SystemTime, at: u64) -> Duration {
-    now.duration_since(UNIX_EPOCH + Duration::from_millis(at))
-        .unwrap_or_default()
+    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.saturating_sub(Duration::from_millis(at))
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -40,33 +40,33 @@ export class SessionManager {
     const { ifExists = 'error', ...rest } = options;
     const session = this.open(id, rest);
     const { ttl } = normalizeSessionOptions('session', rest);
-    this.#owner.store().open(id, ttl, ifExists === 'error');
+    await this.#owner.store((store) => store.open(id, ttl, ifExists === 'error'));
     return session;
   }
 
   /** Whether a session exists. Does not touch it. */
   async exists(id: string): Promise<boolean> {
-    return this.#owner.store().info(id) !== undefined;
+    return this.#owner.store((store) => store.info(id) !== undefined);
   }
 
   /** Ids of the sessions that exist, in order. Touches none. */
   async list(): Promise<string[]> {
-    return this.#owner.store().describe().ids;
+    return this.#owner.store((store) => store.describe().ids);
   }
 
   /** Forgets a session; answers whether it was there. Twice is harmless. */
   async delete(id: string): Promise<boolean> {
-    return this.#owner.store().delete(id);
+    return this.#owner.store((store) => store.delete(id));
   }
 
   /** Frees the memory of sessions whose time is over, which happens by itself too; answers how many. */
   async cleanup(): Promise<number> {
-    return this.#owner.store().sweep();
+    return this.#owner.store((store) => store.sweep());
   }
 
   /** Counters. */
   async stats(): Promise<SessionsStats> {
-    return this.#owner.store().describe().stats;
+    return this.#owner.store((store) => store.describe().stats);
   }
 }
 
@@ -86,16 +86,17 @@ export class Globals {
   async put(key: string, value: unknown, options: { readonly ttl?: number } = {}): Promise<void> {
     const { ttl } = knownNames('', options, ['ttl']);
     const limit = timeToLive('ttl', ttl ?? GLOBAL_TTL_MS);
-    this.#owner.store().putGlobal(checkId('key', key), value, limit);
+    const name = checkId('key', key);
+    await this.#owner.store((store) => store.putGlobal(name, value, limit));
   }
 
   /** A value; undefined if there is none, or its time is over. */
   async get<Value = unknown>(key: string): Promise<Value | undefined> {
-    return this.#owner.store().getGlobal(key) as Value | undefined;
+    return this.#owner.store((store) => store.getGlobal(key) as Value | undefined);
   }
 
   /** Forgets a value; answers whether there was one. */
   async delete(key: string): Promise<boolean> {
-    return this.#owner.store().deleteGlobal(key);
+    return this.#owner.store((store) => store.deleteGlobal(key));
   }
 }

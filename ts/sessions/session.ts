@@ -13,8 +13,13 @@ export interface SessionOwner {
   call<Result>(input: unknown, options?: CallOptions): Promise<Result>;
   invoke<Result>(name: string, args?: unknown, options?: CallOptions): Promise<Result>;
   stream<Item>(name: string, args?: unknown, options?: StreamOptions): PythonStream<Item>;
-  /** @throws DisposedError if nothing is spawned */
-  store(): SessionStore;
+  /**
+   * Does something to what is kept: at once, so that what is called after it comes after it; but while
+   * `spawn` is under way not before that is done, for only then is it known what a file holds.
+   *
+   * @throws DisposedError if nothing is spawned
+   */
+  store<Answer>(act: (store: SessionStore) => Answer): Promise<Answer>;
   /** Whether a handler of that name yields. */
   isStream(name: string): boolean;
 }
@@ -90,7 +95,8 @@ export class Session {
 
   /** All values by key; empty if the session does not exist. */
   async entries(): Promise<Map<string, unknown>> {
-    return this.#owner.store().read(this.id) ?? new Map<string, unknown>();
+    const found = await this.#owner.store((store) => store.read(this.id));
+    return found ?? new Map<string, unknown>();
   }
 
   /**
@@ -99,40 +105,42 @@ export class Session {
    * @throws SessionError `SESSION_QUOTA_EXCEEDED` if the session would hold too much
    */
   async set(key: string, value: unknown): Promise<void> {
-    this.#owner.store().change(this.id, this.#ttl, new Map([[key, value]]), []);
+    const set = new Map([[key, value]]);
+    await this.#owner.store((store) => store.change(this.id, this.#ttl, set, []));
   }
 
   /** Removes a value; answers whether there was one. */
   async delete(key: string): Promise<boolean> {
-    const store = this.#owner.store();
-    if (!store.read(this.id)?.has(key)) return false;
-    store.change(this.id, this.#ttl, new Map(), [key]);
-    return true;
+    return this.#owner.store((store) => {
+      if (!store.read(this.id)?.has(key)) return false;
+      store.change(this.id, this.#ttl, new Map(), [key]);
+      return true;
+    });
   }
 
   /**
-   * Changes several values at once: `change` gets a draft of all of them, and what it leaves there is
-   * taken over as a whole. If it throws, nothing has changed.
+   * Changes several values at once: `change` gets a draft of all of them, and what it has changed there
+   * is taken over as a whole. If it throws, nothing has changed.
    *
    * @param change not async: nothing else happens while it runs
    */
   async update(change: (draft: Map<string, unknown>) => void): Promise<void> {
-    this.#owner.store().update(this.id, this.#ttl, change);
+    await this.#owner.store((store) => store.update(this.id, this.#ttl, change));
   }
 
   /** Keeps it for another time to live, or makes it; answers whether it was there. */
   async touch(): Promise<boolean> {
-    return !this.#owner.store().open(this.id, this.#ttl, false);
+    return this.#owner.store((store) => !store.open(this.id, this.#ttl, false));
   }
 
   /** What is known of it; undefined if it does not exist. Does not touch it. */
   async info(): Promise<SessionInfo | undefined> {
-    return this.#owner.store().info(this.id);
+    return this.#owner.store((store) => store.info(this.id));
   }
 
   /** Forgets it; answers whether it was there. */
   async end(): Promise<boolean> {
-    return this.#owner.store().delete(this.id);
+    return this.#owner.store((store) => store.delete(this.id));
   }
 
   /** {@link end}, for `await using`. */

@@ -106,20 +106,23 @@ export class SessionStore {
   }
 
   /**
-   * Hands a draft of the values to a function and takes over what it makes of them. Nothing else
-   * happens in between, and nothing changes if it throws.
+   * Hands a draft of the values to a function and takes over what it has changed. Nothing else
+   * happens in between, and nothing changes if it throws. A value that it leaves alone stays as it was
+   * to the byte: Python's `1.0`, which is a `1` here, is still a float there.
    */
   update(id: string, ttl: number, change: (draft: Map<string, unknown>) => unknown): void {
     const draft = this.read(id) ?? new Map<string, unknown>();
-    const before = new Set(draft.keys());
+    const before = new Map([...draft].map(([key, value]) => [key, this.#bytesOf(value)]));
     const answer = change(draft);
     if (answer instanceof Promise) {
       // What it does later would not be part of the change.
       answer.catch(() => {});
       throw new TypeError('the function given to update must not be async');
     }
-    const removed = [...before].filter((key) => !draft.has(key));
-    this.change(id, ttl, draft, removed);
+    const removed = [...before.keys()].filter((key) => !draft.has(key));
+    const isChanged = ([key, value]: [string, unknown]): boolean =>
+      before.get(key)?.equals(this.#bytesOf(value)) !== true;
+    this.change(id, ttl, new Map([...draft].filter(isChanged)), removed);
   }
 
   /** Forgets a session; answers whether there was one. */
@@ -168,6 +171,13 @@ export class SessionStore {
     const found = this.#native.readSession(id);
     if (found == null) return undefined;
     return new Map(found.keys.map((key, index) => [key, found.values[index] as Buffer]));
+  }
+
+  /** A value as it would be kept. */
+  #bytesOf(value: unknown): Buffer {
+    this.#encode([value]);
+    const { buffer, position } = this.#writer;
+    return Buffer.from(buffer.subarray(0, position));
   }
 
   /** Encodes values one after the other; answers where each ends. */

@@ -108,6 +108,8 @@ impl Engine {
             }
             policies.counts.misses += 1;
         }
+        // Until it is released: its session outlives the rests between its attempts.
+        self.enter_session(now, guarded.options.session);
         if let Some(breaker) = guarded.set.breaker {
             let outcome = self.admit(now, handler, breaker, actions);
             match outcome {

@@ -152,7 +152,7 @@ impl Engine {
     }
 
     /// Gives back what a call held, which has been taken out of the table: its attempts are
-    /// cancelled, its breaker hears of it, and the next of its bulkhead runs.
+    /// cancelled, its session and its breaker hear of it, and the next of its bulkhead runs.
     pub(super) fn release(
         &mut self,
         now: Time,
@@ -164,6 +164,7 @@ impl Engine {
         for attempt in &guarded.live {
             self.abandon(now, attempt.id, actions);
         }
+        self.leave_session(now, guarded.options.session);
         let Some(policies) = &mut self.policies else {
             return;
         };

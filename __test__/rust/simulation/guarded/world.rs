@@ -105,7 +105,9 @@ impl World {
             self.plan(after, What::Stop);
         }
         for _ in 0..100_000 {
-            let wake = self.engine.next_wake();
+            // All that is further off is the sweep of sessions, which goes on while a call is in one.
+            let horizon = self.now + Duration::from_secs(10);
+            let wake = self.engine.next_wake().filter(|at| *at < horizon);
             let next = self.agenda.peek().map(|Reverse((at, ..))| *at);
             let late = self.random.pick(&[0, 0, 0, 2_000]);
             if let Some(wake) = wake.map(|at| at + Duration::from_micros(late))
@@ -133,6 +135,11 @@ impl World {
         self.ledger.finish()?;
         let held = self.engine.policy_holdings();
         ensure!(held == PolicyHoldings::default(), "left behind: {held:?}");
+        let in_sessions = self.engine.holdings().sessions.calls;
+        ensure!(
+            in_sessions == 0,
+            "{in_sessions} calls are in sessions still"
+        );
         if let Some(stats) = self.engine.stats(self.now).policies {
             let marks = [
                 ("recovered", stats.retry.recovered),
@@ -283,7 +290,9 @@ impl World {
         self.note(&format!("{call} {options:?} {own:?}"));
         let actions = &mut self.actions;
         if let Some(affinity) = affinity {
-            let (id, ttl) = ("s", TimeToLive::Forever);
+            // Often shorter than what a call takes with all its attempts, which keeps it all the same.
+            let lives = self.random.micros(1..=8_000);
+            let (id, ttl) = ("s", TimeToLive::For(lives));
             let session = InSession { id, affinity, ttl };
             let joined = self
                 .engine
