@@ -98,8 +98,9 @@ class Session(MutableMapping):  # type: ignore[type-arg]
         return {"set": changed, "delete": sorted(self._deleted)}
 
     def _holds(self, key: str, encoded: bytes) -> bool:
-        """Whether that is what came. The other side may write the same value with other bytes, and
-        what the call has only looked at must not undo what others do to it meanwhile.
+        """Whether that is what came, which the other side may have written with other bytes.
+
+        What the call has only looked at must not undo what others do to it meanwhile.
         """
         from synapse._protocol.codec import decode, encode
 
