@@ -1,5 +1,7 @@
 /** Calls that are out: what was called, and where its answer goes. */
 
+import type { Frame } from './errors/index.js';
+
 /** What is to be called, and what becomes of the answer. */
 export interface CallTarget {
   /** The handler's number in the engine's table of names. */
@@ -27,8 +29,8 @@ export interface PendingCall extends Answer {
 export interface Answer {
   /** The result, or a stream's only item. */
   resolve(value: unknown): void;
-  /** An error that is made when somebody looks at it. */
-  fail(build: () => unknown): void;
+  /** An error that is made when somebody looks at it; its stack begins above `above`. */
+  fail(build: (above?: Frame) => unknown): void;
   /** A reason as it is. */
   reject(reason: unknown): void;
   item?(value: unknown, bytes: number): void;
@@ -70,13 +72,12 @@ export class PromisedCall implements PendingCall {
    * reaction of a promise that the call's promise follows. So a stack costs nothing until a call
    * fails. The extra turn lets the call's promise subscribe before the error is made.
    */
-  fail(build: () => unknown): void {
+  fail(build: (above?: Frame) => unknown): void {
     const turn = Promise.resolve();
-    this.resolve(
-      turn.then(noop).then(() => {
-        throw build();
-      }),
-    );
+    const react = (): never => {
+      throw build(react);
+    };
+    this.resolve(turn.then(noop).then(react));
   }
 }
 

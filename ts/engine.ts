@@ -440,9 +440,9 @@ export class Engine {
         });
         break;
       case table.ERROR:
-        call.fail(() => {
+        call.fail((above) => {
           const failure = this.#reported(value as PythonErrorMap);
-          return fromPython(failure, { callId: id, handler: target.name });
+          return fromPython(failure, { callId: id, handler: target.name, above });
         });
         break;
       default: {
@@ -515,7 +515,7 @@ export class Engine {
       switch (event.type) {
         case 'failed': {
           const call = this.#take(event['id'] as number);
-          call?.fail(() => fromFailure(event['failure'] as NativeFailure));
+          call?.fail((above) => fromFailure(event['failure'] as NativeFailure, { above }));
           break;
         }
         case 'worker:start':

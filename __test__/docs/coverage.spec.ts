@@ -18,7 +18,7 @@ const PLACES: readonly ((name: string) => string)[] = [
 ];
 
 /** How many rows there are of each letter. */
-const NUMBERED: Readonly<Record<string, number>> = { D: 27, S: 13, Z: 16, L: 20 };
+const NUMBERED: Readonly<Record<string, number>> = { D: 27, S: 13, Z: 16, L: 20, T: 8 };
 
 interface Row {
   readonly id: string;
@@ -28,7 +28,7 @@ interface Row {
 const rows: readonly Row[] = page
   .split('\n')
   .map((line) => line.split(/(?<=^|\s)\|(?=\s|$)/).map((cell) => cell.trim()))
-  .filter(([, id = '']) => /^(?:[ADSZLOFKR]\d+|E-\w+-\d+)$/.test(id))
+  .filter(([, id = '']) => /^(?:[A-DFKLORSTZ]\d+|E-\w+-\d+)$/.test(id))
   .map((cells) => ({
     id: cells[1] ?? '',
     tests: [...(cells[3] ?? '').matchAll(/`([^`]+)`/g)].map(([, named = '']) => named),

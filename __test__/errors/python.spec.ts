@@ -44,7 +44,7 @@ function built(map: errors.PythonErrorMap, origin?: errors.Origin): errors.Pytho
 describe('the classes of Python', () => {
   const { KeyError, LookupError, ValueError, Exception } = pythonErrors;
 
-  test('know their exceptions and those of derived classes, as `except` does', () => {
+  test('know their exceptions and those of derived classes, as except does', () => {
     const error = built(missingKey);
     for (const kind of [KeyError, LookupError, Exception]) expect(error).toBeInstanceOf(kind);
     expect(error).not.toBeInstanceOf(ValueError);

@@ -96,6 +96,18 @@ describe('a command', () => {
     expect(readdirSync(folder)).toEqual(['worker.cjs']);
   });
 
+  test('that speaks another version of the protocol is told so, and is not used', async () => {
+    const folder = createFolder({
+      'worker.cjs': SAYS_HELLO.replace('Buffer.from([1]), key', 'Buffer.from([9]), key'),
+    });
+    const synapse = createSynapse({ runtime: { command: [node] } });
+    await expect(synapse.spawn(folder, 'worker.cjs')).rejects.toMatchObject({
+      code: 'PROTOCOL_MISMATCH',
+      message: expect.stringMatching(/speaks protocol 9 and this package speaks 1/),
+    });
+    expect(synapse.workers()).toEqual([]);
+  });
+
   test.each([
     [['no-such-program'], /there is no program "no-such-program" on the PATH/],
     [['./no-such-file'], /"\.\/no-such-file" in .*No such file/],

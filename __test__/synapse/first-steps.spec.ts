@@ -1,6 +1,6 @@
 /** What newcomers do wrong: each time the error says where, why, and the way out. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { SynapseError } from '../../ts/index.js';
@@ -62,6 +62,28 @@ describe('a spawn that fails', () => {
     await expect(spawn(new URL('file:///module'), 'main')).rejects.toThrow('fileURLToPath()');
     await expect(spawn('.')).rejects.toThrow('the entrypoint of spawn must be a string');
   });
+});
+
+test('an environment is made while Node goes on with other things', async () => {
+  const folder = createFolder({
+    'main.py': 'from synapse import handler\n\n@handler\ndef f():\n    return 1\n',
+  });
+  const synapse = createSynapse({
+    python: process.env['SYNAPSE_PYTHON'] ?? 'python3',
+    installer: 'auto',
+  });
+  let turns = 0;
+  let making = false;
+  synapse.on('setup', ({ phase }) => {
+    making = phase !== 'ready';
+  });
+  const clock = setInterval(() => {
+    if (making) turns++;
+  }, 1);
+  await synapse.spawn(folder, 'main');
+  clearInterval(clock);
+  expect(turns).toBeGreaterThan(20);
+  expect(existsSync(join(folder, '.venv'))).toBe(true);
 });
 
 describe('a call that is wrong', () => {

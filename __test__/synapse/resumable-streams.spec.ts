@@ -265,6 +265,28 @@ describe('a resumable stream', () => {
     });
   });
 
+  test('are counted by what became of them', async () => {
+    const synapse = await spawnModule(MODULE, { restart });
+    const open = (total: number): PythonStream<number> =>
+      synapse.stream<number>('counts', [total], { resume: true });
+    for await (const _ of open(5));
+    const killed = open(20_000);
+    await killed.next();
+    expect(synapse.stats().resumable).toMatchObject({ total: 2, active: 1, completed: 1 });
+    await kill(synapse);
+    for await (const _ of killed);
+    for await (const _ of open(5)) break;
+    const missing = synapse.stream('nowhere', [], { resume: true });
+    await expect(missing.next()).rejects.toMatchObject({ code: 'HANDLER_NOT_FOUND' });
+    expect(synapse.stats().resumable).toEqual({
+      total: 4,
+      active: 0,
+      completed: 2,
+      failed: 1,
+      resumed: 1,
+    });
+  });
+
   test('can be left and aborted while no worker has it', async () => {
     const synapse = await spawnModule(MODULE, {
       restart: { max: 50, backoff: { initialMs: 200, maxMs: 200 } },

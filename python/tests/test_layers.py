@@ -34,6 +34,12 @@ def imported(tree: ast.Module, module: str, is_package: bool) -> set[str]:
     return found
 
 
+def test_nothing_is_pickled() -> None:
+    for path in sorted(ROOT.rglob("*.py")):
+        names = imported(ast.parse(path.read_text("utf-8")), module_name(path, ROOT), False)
+        assert not {"pickle", "cPickle", "dill", "marshal", "shelve"} & names, path
+
+
 def graph(root: Path) -> dict[str, set[str]]:
     """Which modules of the package in `root` each of its modules imports."""
     paths = {module_name(path, root): path for path in sorted(root.rglob("*.py"))}
