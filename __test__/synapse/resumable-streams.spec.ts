@@ -275,7 +275,7 @@ describe('a resumable stream', () => {
     expect(synapse.stats().resumable).toMatchObject({ total: 2, active: 1, completed: 1 });
     await kill(synapse);
     for await (const _ of killed);
-    for await (const _ of open(5)) break;
+    for await (const _ of open(20_000)) break;
     const missing = synapse.stream('nowhere', [], { resume: true });
     await expect(missing.next()).rejects.toMatchObject({ code: 'HANDLER_NOT_FOUND' });
     expect(synapse.stats().resumable).toEqual({

@@ -171,7 +171,7 @@ describe('an exception', () => {
     const { stack = '', frames, traceback } = error as PythonError;
     expect(stack.indexOf('caller')).toBeGreaterThan(0);
     // Between the message and the caller there is nothing.
-    expect(stack.split('\n')[1]).toMatch(/^ +at async caller .*errors\.spec\.ts/);
+    expect(stack.split('\n')[1]).toMatch(/^ +at (?:async )?caller .*errors\.spec\.ts/);
     expect(stack.indexOf('errors.spec.ts')).toBeLessThan(stack.indexOf('Python traceback'));
     expect(stack).toContain('raise Mine("deep")');
     expect(frames.map(({ name }) => name)).toEqual(['deep', 'inner']);
