@@ -7,10 +7,12 @@
 import { whenAborted } from './abort.js';
 import { decodeArrow } from './arrow.js';
 import {
+  type CallbackLink,
   CallbackServer,
   FunctionTable,
   type HostFailure,
   type HostHandlers,
+  SessionHandlers,
   writeAnswer,
   writeEnd,
 } from './callbacks/index.js';
@@ -81,6 +83,8 @@ export class Engine {
   readonly #redactor: Redactor | undefined;
   /** What is kept between calls. */
   readonly sessions: SessionStore;
+  /** What Python may call in one session only. */
+  readonly sessionHandlers = new SessionHandlers((id) => this.sessions.info(id)?.number);
   #writer: Writer;
   /** The buffer that {@link #submitBytes} submits. */
   #submitted: Buffer | undefined;
@@ -119,7 +123,7 @@ export class Engine {
     });
     const parts = { functions: this.#functions, memory: this.#memory };
     this.#requests = new RequestEncoder(config, parts);
-    this.#callbacks = new CallbackServer(handlers, this.#functions, {
+    const link: CallbackLink = {
       send: (asked, kind, answer) => {
         const value = kind === 'error' ? this.#reported(answer as HostFailure) : answer;
         const refusal = writeAnswer(this.#writer, parts, asked, kind, value);
@@ -132,7 +136,8 @@ export class Engine {
         writeEnd(this.#writer, asked);
         this.#answerSoon();
       },
-    });
+    };
+    this.#callbacks = new CallbackServer(handlers, this.#functions, link, this.sessionHandlers);
     this.#writer = this.#requests.createWriter();
     this.#native = createEngine(this.#table, () => {
       this.#native.poll();
@@ -142,6 +147,7 @@ export class Engine {
       depth: config.depthLimit,
       settle: () => this.#settle(undefined, false),
       show: (error) => this.#shown(error),
+      ended: (id) => this.sessionHandlers.end(id),
     });
   }
 

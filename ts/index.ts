@@ -8,6 +8,8 @@ export type {
   HandlerRegistration,
   HostHandler,
   HostModule,
+  ToolInfo,
+  ToolOptions,
 } from './callbacks/index.js';
 export { NdArray, ndarray } from './codec/index.js';
 export * from './errors/index.js';
@@ -62,7 +64,7 @@ export {
   type SessionManager,
   type SessionsStats,
 } from './sessions/index.js';
-export { disposeOnSignals } from './signals.js';
+export { disposeOnSignals, type SignalRegistration } from './signals.js';
 export type { Counters, PolicyStats, Stats, WorkerInfo, WorkerStats } from './stats.js';
 export type { PythonStream } from './stream.js';
 export { Synapse } from './synapse.js';

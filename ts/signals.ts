@@ -1,11 +1,14 @@
 /** An orderly end by signals, for those who ask for it: nothing here listens by itself. */
 
-import type { HandlerRegistration } from './callbacks/index.js';
-
 const SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];
 
 /** How many disposals are under way, so that none is cut short by the end of another. */
 let disposals = 0;
+
+/** Stops listening when disposed of. Twice is harmless. */
+export interface SignalRegistration extends Disposable {
+  dispose(): void;
+}
 
 /**
  * Has an instance or a hub disposed of when a signal asks this process to end. The process then ends
@@ -20,7 +23,7 @@ let disposals = 0;
 export function disposeOnSignals(
   instance: AsyncDisposable,
   signals: readonly NodeJS.Signals[] = SIGNALS,
-): HandlerRegistration {
+): SignalRegistration {
   const dispose = (): void => {
     for (const signal of signals) process.off(signal, end);
   };

@@ -10,6 +10,8 @@ import {
   type HostHandler,
   HostHandlers,
   type HostModule,
+  type ToolInfo,
+  type ToolOptions,
 } from './callbacks/index.js';
 import type { CallTarget } from './calls.js';
 import { Engine, type EngineEvent } from './engine.js';
@@ -102,6 +104,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     invoke: (name, args, options) => this.invoke(name, args, options),
     stream: (name, args, options) => this.stream(name, args, options),
     store: (act) => this.#withSessions(act),
+    openHandlers: (id, ttl) => this.#openHandlers(id, ttl),
+    handlersOf: (id) => this.#target?.engine.sessionHandlers.of(id),
     isStream: (name) => this.#target?.handlers.isStream(name) ?? false,
   };
   /** The sessions of this instance: make, list, delete, count. */
@@ -321,11 +325,21 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    * iterable, which is a stream. Handlers stay registered when the instance is disposed of.
    *
    * @param name 1 to 64 of the characters `A-Z a-z 0-9 _ . -`; begins with a letter or a digit
+   * @param options `metadata`: what Python is told of it; `exposed`: whether Python sees it (default true)
    * @returns takes the registration back when disposed of
    * @throws TypeError if a name makes no sense or is taken
    */
-  handle(name: string, handler: HostHandler | HostModule): HandlerRegistration {
-    return this.#hostHandlers.add(name, handler);
+  handle(
+    name: string,
+    handler: HostHandler | HostModule,
+    options?: ToolOptions,
+  ): HandlerRegistration {
+    return this.#hostHandlers.add(name, handler, options);
+  }
+
+  /** What {@link handle} has registered, what Python does not see included. */
+  tools(): ToolInfo[] {
+    return this.#hostHandlers.tools();
   }
 
   /** Takes back a handler, or all of a module; answers whether there was one. */
@@ -534,6 +548,16 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     const target = this.#live();
     if (!target.isReady) return this.#whenReady(() => this.#withSessions(act));
     return act(target.engine.sessions);
+  }
+
+  #openHandlers(id: string, ttl: number): HostHandlers {
+    const { engine, isReady } = this.#live();
+    if (!isReady) {
+      const message = `the instance is starting: wait for spawn before session "${id}" gets handlers`;
+      throw new DisposedError('NOT_SPAWNED', message);
+    }
+    engine.sessions.open(id, ttl, false);
+    return engine.sessionHandlers.open(id);
   }
 
   /** A call while `spawn` is under way waits for it unless told otherwise; before, it is refused. */

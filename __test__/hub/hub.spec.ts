@@ -110,6 +110,18 @@ describe('pools by name', () => {
     expect(await hub.invoke('a', 'who')).toBe('a');
   });
 
+  test('what is registered on the hub is exposed or hidden in every pool, later ones included', async () => {
+    await add('a');
+    const registration = hub.handle('answer', () => 'here', { exposed: false });
+    await add('b');
+    const ask = (pool: string): Promise<unknown> => hub.invoke(pool, 'ask', ['x']);
+    for (const pool of ['a', 'b']) await expect(ask(pool)).rejects.toThrow('no handler "answer"');
+    registration.exposed = true;
+    await add('c');
+    expect([await ask('a'), await ask('b'), await ask('c')]).toEqual(['here', 'here', 'here']);
+    expect(registration.exposed).toBe(true);
+  });
+
   test('what is registered on the hub answers every pool, also one that comes later', async () => {
     await add('a');
     const registration = hub.handle('answer', (text: string) => `${text}!`);

@@ -9,8 +9,10 @@ import {
   type ErrorCode,
   type HandlerContext,
   type HandlerRegistration,
+  type InfoReply,
   isUnserializable,
   kwargs,
+  type PingReply,
   PythonError,
   type PythonStream,
   pythonErrors,
@@ -24,6 +26,7 @@ import {
   SynapseError,
   SynapseHub,
   TimeoutError,
+  type ToolInfo,
   type Unserializable,
   withPool,
 } from '../../index.js';
@@ -110,6 +113,17 @@ const registration = synapse.handle('getUser', async (id: number, ctx: HandlerCo
   return { id };
 });
 expectType<HandlerRegistration>(registration);
+registration.exposed = false;
+synapse.handle('tool', () => 1, { metadata: { keywords: ['a'] }, exposed: true });
+expectError(synapse.handle('tool', () => 1, { exposed: 'yes' }));
+expectType<HandlerRegistration>(synapse.session('ada').handle('tool', () => 1));
+expectType<ToolInfo[]>(synapse.session('ada').tools());
+expectType<ToolInfo[]>(synapse.tools());
+expectType<Promise<PingReply>>(synapse.invoke<PingReply>('synapse.ping'));
+expectType<Promise<InfoReply>>(synapse.invoke<InfoReply>('synapse.info'));
+new Synapse({ redact: ['secret', /pattern/] });
+new Synapse({ redact: (text, field) => (field === 'message' ? text : '') });
+expectError(new Synapse({ redact: 'secret' }));
 expectAssignable<Disposable>(registration);
 synapse.handle('market', { fetch: (symbol: string) => symbol, *list() {} });
 expectType<boolean>(synapse.unhandle('getUser'));

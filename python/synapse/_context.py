@@ -45,6 +45,13 @@ class Context:
             self._session = Session(self._extras.get("session"))
         return self._session
 
+    @property
+    def session_id(self) -> str | None:
+        """The id of the caller's session, or None if the call belongs to none."""
+        given = self._extras.get("session")
+        found = given.get("id") if type(given) is dict else None
+        return found if type(found) is str else None
+
     def session_changes(self) -> dict[str, Any] | None:
         """What the call has changed in its session, for the worker; None if nothing."""
         return None if self._session is None else self._session.changes()
@@ -162,6 +169,12 @@ def provide(provider: Callable[[], Context | None] | None) -> Callable[[], Conte
     before = _provider[0] if _provider else None
     _provider[:] = [] if provider is None else [provider]
     return before
+
+
+def session_of(call: int) -> str | None:
+    """The id of the session of a call that the current thread or task works for, if it has one."""
+    found = _provider[0]() if _provider else None
+    return found.session_id if found is not None and found.call_id == call else None
 
 
 def context() -> Context:

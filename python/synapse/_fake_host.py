@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+#: What is called to learn what may be called.
+TOOLS = "synapse.tools"
+
+
 class FakeHost(Backend):
     """Answers calls of the host by calling functions, each when its answer is waited for."""
 
@@ -28,6 +32,9 @@ class FakeHost(Backend):
     def start(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> HostCall:
         """Calls the function that answers to `name`."""
         answer = Answer(0, name, 0)
+        if name == TOOLS:
+            answer.settle([{"name": tool, "metadata": {}} for tool in self._functions])
+            return HostCall(answer, self)
         try:
             source = self._functions[self._route(name)](*args, **kwargs)
         except Exception as error:

@@ -138,6 +138,23 @@ def with_function(worker, name, reference, title="save"):
     return call, header + payload
 
 
+def test_a_callback_of_a_call_in_a_session_says_so(start):
+    for mode in ("serial", "async", "threads"):
+        worker = start(SOURCE, mode=mode, concurrency=2).ready()
+        data = {"id": "ada", "data": {"key": fallback.pack(1)}}
+        call = worker.send("ask", None, extras={"session": data})
+        asked = worker.asked()
+        assert asked.value["session"] == "ada"
+        worker.answer(asked.call, wire.RESPONSE, 1)
+        assert worker.reply(call).value == 1
+        # The next call is in none.
+        call = worker.send("ask", None)
+        asked = worker.asked()
+        assert "session" not in asked.value
+        worker.answer(asked.call, wire.RESPONSE, 2)
+        assert worker.reply(call).value == 2
+
+
 def test_a_callback_says_who_asks_what(worker):
     call = worker.send("ask", [[1, "two"], {"limit": 3}], form=3)
     asked = worker.asked()

@@ -103,6 +103,12 @@ def test_what_a_function_raises_is_an_error_of_the_host() -> None:
         assert missing.value.available == ["getUser", "later"]
 
 
+def test_the_host_tells_what_may_be_called() -> None:
+    with running(host={"getUser": named, "later": named}):
+        tools = host.synapse.tools().result()
+    assert tools == [{"name": "getUser", "metadata": {}}, {"name": "later", "metadata": {}}]
+
+
 def test_plain_code_in_an_event_loop_is_told_to_await() -> None:
     async def wrong():
         return greet(1)

@@ -3,12 +3,15 @@
 use serde::Serialize;
 
 use crate::ids::WorkerId;
+use crate::session::Number;
 
 /// What is known of a session beside its values. Looking at it does not touch it. Times in
 /// milliseconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Info {
+    /// Its number: another session of the same id has another one.
+    pub number: Number,
     /// How long ago it was made.
     pub age: f64,
     /// How long ago it was last touched.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
+use serde::Serialize;
 
 use crate::ids::WorkerId;
 use crate::session::{
@@ -19,7 +20,7 @@ const WARN_AT: f64 = 0.8;
 const TOUCH_PART: u32 = 100;
 
 /// A session's number, which is never used again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Number(u64);
 
 /// One session.
@@ -239,6 +240,7 @@ impl Sessions {
         let session = self.peek(now, id)?;
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         Some(Info {
+            number: session.number,
             age: ms(now.since(session.created)),
             idle: ms(now.since(session.accessed)),
             ttl: session.ttl.map(ms),

@@ -13,6 +13,8 @@ export interface HandlerContext {
   readonly worker: number;
   /** The call whose Python handler asks; undefined if that is no call, but a thread, say. */
   readonly callId: number | undefined;
+  /** The session of that call; undefined if it belongs to none. */
+  readonly session: string | undefined;
   /** Keyword arguments. */
   readonly kwargs: Readonly<Record<string, unknown>>;
 }
@@ -21,6 +23,7 @@ export interface HandlerContext {
 export class LazyContext implements HandlerContext {
   readonly worker: number;
   readonly callId: number | undefined;
+  readonly session: string | undefined;
   readonly kwargs: Readonly<Record<string, unknown>>;
   #controller: AbortController | undefined;
   #reason: unknown;
@@ -29,10 +32,12 @@ export class LazyContext implements HandlerContext {
   constructor(
     worker: number,
     callId: number | undefined,
+    session: string | undefined,
     kwargs: Readonly<Record<string, unknown>>,
   ) {
     this.worker = worker;
     this.callId = callId;
+    this.session = session;
     this.kwargs = kwargs;
   }
 

@@ -11,3 +11,5 @@ export {
   type HostModule,
 } from './registry.js';
 export { type AnswerKind, type Asked, type CallbackLink, CallbackServer } from './server.js';
+export { SessionHandlers } from './session-handlers.js';
+export type { ToolInfo, ToolOptions } from './tools.js';

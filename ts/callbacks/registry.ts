@@ -2,6 +2,7 @@
 
 import { InvalidOptionError, show } from '../options/invalid.js';
 import { checkName } from './names.js';
+import { type NormalizedTool, normalizeTool, type ToolInfo, type ToolOptions } from './tools.js';
 
 /**
  * A function that Python calls, with the positional arguments and then a
@@ -17,25 +18,30 @@ export type HostModule = Readonly<Record<string, HostHandler>>;
 export interface HandlerRegistration extends Disposable {
   /** Takes it back. Twice is harmless. */
   dispose(): void;
+  /** Whether Python sees it and may call it; may be changed at any time. */
+  exposed: boolean;
 }
 
 /** A registered function and what `this` is in it. */
 export interface RegisteredHandler {
   readonly run: HostHandler;
   readonly receiver: unknown;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  exposed: boolean;
 }
 
-/** All handlers of one instance. They outlive `dispose` and `spawn`. */
+/** The handlers of one instance, which outlive `dispose` and `spawn`; or those of one session. */
 export class HostHandlers {
   readonly #handlers = new Map<string, RegisteredHandler>();
 
   /**
    * Registers a function or a module of functions: all of it or, if anything is wrong, nothing.
    *
+   * @param options those of each of them
    * @throws TypeError if a name makes no sense or is taken, or if what is given is no function
    */
-  add(name: string, handler: HostHandler | HostModule): HandlerRegistration {
-    const added = entriesOf(name, handler);
+  add(name: string, handler: HostHandler | HostModule, options?: ToolOptions): HandlerRegistration {
+    const added = entriesOf(name, handler, normalizeTool(options));
     for (const [path] of added) {
       checkName(path);
       if (this.#handlers.has(path)) {
@@ -49,7 +55,16 @@ export class HostHandlers {
         if (this.#handlers.get(path) === entry) this.#handlers.delete(path);
       }
     };
-    return { dispose, [Symbol.dispose]: dispose };
+    return {
+      dispose,
+      [Symbol.dispose]: dispose,
+      get exposed(): boolean {
+        return added.every(([, entry]) => entry.exposed);
+      },
+      set exposed(value: boolean) {
+        for (const [, entry] of added) entry.exposed = value;
+      },
+    };
   }
 
   /** Forgets a handler, or all of a module; answers whether there was one. */
@@ -62,20 +77,35 @@ export class HostHandlers {
     return found;
   }
 
+  /** What Python gets by that very name. */
   get(name: string): RegisteredHandler | undefined {
-    return this.#handlers.get(name);
+    const entry = this.#handlers.get(name);
+    return entry?.exposed ? entry : undefined;
   }
 
-  /** In the order of registration. */
+  /** In the order of registration, those that Python does not see included. */
   names(): string[] {
     return [...this.#handlers.keys()];
   }
+
+  /** All of them, in the same order. */
+  tools(): ToolInfo[] {
+    return [...this.#handlers].map(([name, { metadata, exposed }]) => ({
+      name,
+      metadata,
+      exposed,
+    }));
+  }
 }
 
-function entriesOf(name: string, handler: unknown): [string, RegisteredHandler][] {
+function entriesOf(
+  name: string,
+  handler: unknown,
+  tool: NormalizedTool,
+): [string, RegisteredHandler][] {
   checkName(name);
   if (typeof handler === 'function') {
-    return [[name, { run: handler as HostHandler, receiver: undefined }]];
+    return [[name, { run: handler as HostHandler, receiver: undefined, ...tool }]];
   }
   const members =
     typeof handler === 'object' && handler !== null ? Object.entries(handler as HostModule) : [];
@@ -89,6 +119,6 @@ function entriesOf(name: string, handler: unknown): [string, RegisteredHandler][
     if (typeof run !== 'function') {
       throw new InvalidOptionError(`the handler "${path}" must be a function, got ${show(run)}`);
     }
-    return [path, { run, receiver: handler }];
+    return [path, { run, receiver: handler, ...tool }];
   });
 }

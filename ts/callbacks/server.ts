@@ -9,8 +9,10 @@ import { describeRefusal, describeThrown, type HostFailure, withoutData } from '
 import type { FunctionTable, PassedFunction } from './functions.js';
 import { InputWalk } from './input.js';
 import { abandon, isThenable, step, type Walk, walkOf } from './iterate.js';
-import type { HostHandler, HostHandlers } from './registry.js';
+import { TOOLS } from './names.js';
+import type { HostHandlers, RegisteredHandler } from './registry.js';
 import { route } from './routing.js';
+import type { SessionHandlers } from './session-handlers.js';
 
 /** How an answer goes out. */
 export interface CallbackLink {
@@ -45,13 +47,21 @@ export class CallbackServer {
   readonly #handlers: HostHandlers;
   readonly #functions: FunctionTable;
   readonly #link: CallbackLink;
+  readonly #sessions: SessionHandlers | undefined;
   readonly #workers = new Map<number, Map<number, Served>>();
   #open = 0;
 
-  constructor(handlers: HostHandlers, functions: FunctionTable, link: CallbackLink) {
+  /** @param sessions what may be called besides, in sessions */
+  constructor(
+    handlers: HostHandlers,
+    functions: FunctionTable,
+    link: CallbackLink,
+    sessions?: SessionHandlers,
+  ) {
     this.#handlers = handlers;
     this.#functions = functions;
     this.#link = link;
+    this.#sessions = sessions;
   }
 
   /** Callbacks that are not answered. */
@@ -78,12 +88,12 @@ export class CallbackServer {
     } catch (cause) {
       [request, unreadable] = [{ args: [] }, cause];
     }
-    const { name, function: reference, args, kwargs, call, credit } = request;
+    const { name, function: reference, args, kwargs, call, session, credit } = request;
     const served: Served = {
       server: this,
       worker,
       id,
-      context: new LazyContext(worker, call, kwargs ?? {}),
+      context: new LazyContext(worker, call, session, kwargs ?? {}),
       credit,
       walk: undefined,
       resume: undefined,
@@ -136,13 +146,32 @@ export class CallbackServer {
   }
 
   #call(served: Served, name: string, args: readonly unknown[]): unknown {
-    const handler =
-      this.#handlers.get(name) ?? this.#handlers.get(route(this.#handlers.names(), name));
-    const { run, receiver } = handler as { run: HostHandler; receiver: unknown };
+    const { session } = served.context;
+    const own = session === undefined ? undefined : this.#sessions?.of(session);
+    const handler = own?.get(name) ?? this.#handlers.get(name);
+    // An exact name is the rule; anything else is looked for among all there are.
+    if (handler === undefined && name === TOOLS) return this.#tools(own);
+    const { run, receiver } = handler ?? this.#route(own, name);
     // The context comes behind what the handler declares, however few arguments Python gives.
     const given = [...args];
     while (given.length < run.length - 1) given.push(undefined);
     return runFor(served, () => run.apply(receiver, [...given, served.context]));
+  }
+
+  /** @param own those of the session, which hide others of the same name */
+  #tools(own: HostHandlers | undefined): { name: string; metadata: unknown }[] {
+    const all = [...(own?.tools() ?? []), ...this.#handlers.tools()];
+    const visible = new Map<string, { name: string; metadata: unknown }>();
+    for (const { name, metadata, exposed } of all) {
+      if (exposed && !visible.has(name)) visible.set(name, { name, metadata });
+    }
+    return [...visible.values()];
+  }
+
+  #route(own: HostHandlers | undefined, wanted: string): RegisteredHandler {
+    const names = this.#tools(own).map(({ name }) => name);
+    const found = route(names, wanted);
+    return (own?.get(found) ?? this.#handlers.get(found)) as RegisteredHandler;
   }
 
   #callFunction(served: Served, reference: number, args: readonly unknown[]): unknown {
@@ -267,5 +296,6 @@ interface CallbackRequest {
   readonly args: readonly unknown[];
   readonly kwargs?: Readonly<Record<string, unknown>>;
   readonly call?: number;
+  readonly session?: string;
   readonly credit?: number;
 }

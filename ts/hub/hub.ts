@@ -2,7 +2,12 @@
 
 import { EventEmitter } from 'node:events';
 import { type Api, createApi } from '../api.js';
-import type { HandlerRegistration, HostHandler, HostModule } from '../callbacks/index.js';
+import type {
+  HandlerRegistration,
+  HostHandler,
+  HostModule,
+  ToolOptions,
+} from '../callbacks/index.js';
 import { DisposedError, HubError } from '../errors/index.js';
 import type { SynapseEvents } from '../events.js';
 import type { ItemOptions } from '../items.js';
@@ -51,6 +56,7 @@ export type HubEvents = {
 /** What is registered in all pools. */
 interface Shared {
   readonly handler: HostHandler | HostModule;
+  options: ToolOptions;
   readonly registrations: Map<Synapse, HandlerRegistration>;
 }
 
@@ -129,8 +135,8 @@ export class SynapseHub extends EventEmitter<HubEvents> {
     const synapse = new Synapse(mergeSpawnOptions(this.#defaults, spawnOptions));
     const member = new Member(name, synapse, normalizeWeight(weight));
     if (!this.#referenced) synapse.unref();
-    for (const [handled, { handler, registrations }] of this.#handlers) {
-      registrations.set(synapse, synapse.handle(handled, handler));
+    for (const [handled, { handler, options, registrations }] of this.#handlers) {
+      registrations.set(synapse, synapse.handle(handled, handler, options));
     }
     this.#forward(name, synapse);
     this.#starting.set(name, synapse);
@@ -243,13 +249,17 @@ export class SynapseHub extends EventEmitter<HubEvents> {
     return createApi<Module>((name, args) => this.invoke(target, name, args));
   }
 
-  /** Registers what Python can call, in all pools, also in those that are added later. */
-  handle(name: string, handler: HostHandler | HostModule): HandlerRegistration {
+  /** `handle` of all pools, also of those that are added later. */
+  handle(
+    name: string,
+    handler: HostHandler | HostModule,
+    options: ToolOptions = {},
+  ): HandlerRegistration {
     if (this.#handlers.has(name)) {
       throw new InvalidOptionError(`there is a handler "${name}" already: unhandle it first`);
     }
     const registrations = new Map<Synapse, HandlerRegistration>();
-    const shared = { handler, registrations };
+    const shared = { handler, options: { ...options }, registrations };
     const dispose = (): void => {
       if (this.#handlers.get(name) === shared) this.#handlers.delete(name);
       for (const registration of registrations.values()) registration.dispose();
@@ -257,14 +267,25 @@ export class SynapseHub extends EventEmitter<HubEvents> {
     };
     try {
       for (const synapse of this.#synapses()) {
-        registrations.set(synapse, synapse.handle(name, handler));
+        registrations.set(synapse, synapse.handle(name, handler, options));
       }
     } catch (cause) {
       dispose();
       throw cause;
     }
     this.#handlers.set(name, shared);
-    return { dispose, [Symbol.dispose]: dispose };
+    return {
+      dispose,
+      [Symbol.dispose]: dispose,
+      get exposed(): boolean {
+        return shared.options.exposed ?? true;
+      },
+      set exposed(exposed: boolean) {
+        // Pools that come later have it from here.
+        shared.options = { ...shared.options, exposed };
+        for (const registration of registrations.values()) registration.exposed = exposed;
+      },
+    };
   }
 
   /** Takes back what {@link handle} registered; answers whether there was anything. */

@@ -1,6 +1,14 @@
 /** One session: calls that share state, and that state. */
 
 import { type Api, createApi } from '../api.js';
+import type {
+  HandlerRegistration,
+  HostHandler,
+  HostHandlers,
+  HostModule,
+  ToolInfo,
+  ToolOptions,
+} from '../callbacks/index.js';
 import type { ItemOptions } from '../items.js';
 import type { CallOptions, StreamOptions } from '../options/index.js';
 import type { SessionReference } from '../options/session.js';
@@ -20,6 +28,15 @@ export interface SessionOwner {
    * @throws DisposedError if nothing is spawned
    */
   store<Answer>(act: (store: SessionStore) => Answer): Promise<Answer>;
+  /**
+   * What Python may call in a session only, which is made if it is not there.
+   *
+   * @param ttl in ms; 0 leaves it, infinity is for ever
+   * @throws DisposedError unless it is spawned
+   */
+  openHandlers(id: string, ttl: number): HostHandlers;
+  /** The same, where there is any. */
+  handlersOf(id: string): HostHandlers | undefined;
   /** Whether a handler of that name yields. */
   isStream(name: string): boolean;
 }
@@ -81,6 +98,32 @@ export class Session {
    */
   programs(commands: ProgramCommands = {}): Programs {
     return new Programs(this, commands);
+  }
+
+  /**
+   * `handle` of the instance, for calls of this session only. The session is made if it is not there,
+   * and what is registered ends with it. It hides what the instance has registered by the same name.
+   *
+   * @returns takes the registration back when disposed of
+   * @throws TypeError if a name makes no sense or is taken
+   * @throws DisposedError if nothing is spawned
+   */
+  handle(
+    name: string,
+    handler: HostHandler | HostModule,
+    options?: ToolOptions,
+  ): HandlerRegistration {
+    return this.#owner.openHandlers(this.id, this.#ttl).add(name, handler, options);
+  }
+
+  /** Takes back what {@link handle} has registered; answers whether there was anything. */
+  unhandle(name: string): boolean {
+    return this.#owner.handlersOf(this.id)?.remove(name) ?? false;
+  }
+
+  /** What {@link handle} has registered; empty if the session does not exist. */
+  tools(): ToolInfo[] {
+    return this.#owner.handlersOf(this.id)?.tools() ?? [];
   }
 
   /** A value; undefined if there is none. */

@@ -6,6 +6,8 @@ import type { NativeEngine } from '../native.js';
 
 /** What is known of a session beside its values. */
 export interface SessionInfo {
+  /** Which of the sessions that were ever made it is: a later one of the same id has another number. */
+  readonly number: number;
   /** How long ago it was made, in ms. */
   readonly age: number;
   /** How long ago it was last touched, in ms. */
@@ -50,6 +52,8 @@ export interface Settings {
   readonly settle: () => void;
   /** What may be shown of an error. */
   readonly show: (error: SynapseError) => SynapseError;
+  /** Told of each session that was deleted. */
+  readonly ended: (id: string) => void;
 }
 
 /** One engine's sessions and globals. */
@@ -57,13 +61,15 @@ export class SessionStore {
   readonly #native: NativeEngine;
   readonly #settle: () => void;
   readonly #show: (error: SynapseError) => SynapseError;
+  readonly #ended: (id: string) => void;
   readonly #writer: Writer;
   readonly #decoder: Decoder;
 
-  constructor(native: NativeEngine, { depth, settle, show }: Settings) {
+  constructor(native: NativeEngine, { depth, settle, show, ended }: Settings) {
     this.#native = native;
     this.#settle = settle;
     this.#show = show;
+    this.#ended = ended;
     this.#writer = new Writer({ depth });
     this.#decoder = new Decoder({ depth });
   }
@@ -127,6 +133,7 @@ export class SessionStore {
 
   /** Forgets a session; answers whether there was one. */
   delete(id: string): boolean {
+    this.#ended(id);
     return this.#ask(() => this.#native.deleteSession(id));
   }
 

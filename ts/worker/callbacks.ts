@@ -91,11 +91,13 @@ export class Callbacks implements FunctionOwner {
     const parent = running.getStore();
     if (parent?.cancelled) throw new CancelledError('the call was cancelled');
     const id = this.#nextId();
+    const session = parent?.sessionId;
     const payload = {
       ...message,
       args,
       ...(kwargs !== undefined && { kwargs }),
       ...(parent !== undefined && { call: parent.callId }),
+      ...(session !== undefined && { session }),
       credit: AHEAD,
     };
     this.#output.send(CALLBACK, id, payload, STREAM);

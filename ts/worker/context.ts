@@ -94,6 +94,11 @@ export class CallContext implements Context {
     return this.#session;
   }
 
+  /** @internal The session's id, without a look at its values. */
+  get sessionId(): string | undefined {
+    return (this.#extras?.['session'] as { readonly id?: string } | undefined)?.id;
+  }
+
   /** @internal What the call has changed in its session. */
   sessionChanges(): SessionChanges | undefined {
     return this.#session?.changes();

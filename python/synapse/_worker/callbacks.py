@@ -7,6 +7,7 @@ from _weakref import ref
 from sys import modules
 
 from synapse._cancelled import Cancelled
+from synapse._context import session_of
 from synapse._host_call import AHEAD, Answer, Backend, HostCall
 from synapse._host_errors import make_error
 from synapse._protocol.codec import decode, encode
@@ -91,6 +92,9 @@ class Callbacks(Backend, Owner, HostCalls):
         parent = self._waiting.parent()
         if parent:
             message["call"] = parent
+            session = session_of(parent) if worker.in_sessions else None
+            if session is not None:
+                message["session"] = session
         message["credit"] = AHEAD
         payload, flags = worker.lending.encode(message)
         with self._lock:

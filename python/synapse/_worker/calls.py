@@ -141,6 +141,8 @@ class Calls:
             if flags & EXTRAS:
                 extras, at = fallback.unpack_from(payload, 0)
                 payload = payload[at:]
+                if type(extras) is dict and "session" in extras:
+                    self._worker.in_sessions = True
             views = self._views.get(number)
             given = self._decode(flags, payload, views=views is not None)
         except Malformed as error:

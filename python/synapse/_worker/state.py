@@ -82,6 +82,8 @@ class Worker(Backend):
         self.current_call: Callable[[], int] = lambda: max(self.running[0], 0)
         #: Log streams that hold text back. The hot loop looks at its truth only.
         self.held: list[Holder] = []
+        #: Whether a call in a session has come: who calls the host then says in which it is.
+        self.in_sessions = False
         #: The calls of the host, once there has been one.
         self.callbacks: HostCalls | None = None
         #: Makes `callbacks` if it is not there; set by `connect`.
