@@ -7,6 +7,7 @@ let disposals = 0;
 
 /** Stops listening when disposed of. Twice is harmless. */
 export interface SignalRegistration extends Disposable {
+  /** Listens no more. */
   dispose(): void;
 }
 

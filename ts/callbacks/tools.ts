@@ -25,7 +25,9 @@ export interface ToolOptions {
 
 /** What is known of a registered function. */
 export interface ToolInfo {
+  /** By which Python calls it. */
   readonly name: string;
+  /** What Python is told of it besides its name; empty unless it was given. */
   readonly metadata: Readonly<Record<string, unknown>>;
   /** Whether Python sees it and may call it. */
   readonly exposed: boolean;
