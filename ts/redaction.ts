@@ -89,7 +89,10 @@ export class Redactor {
         return numbers ? this.#changed(value, String(value), field, (text) => text) : value;
       case 'object':
         return value === null ? null : this.#object(value, field, numbers);
-      default:
+      case 'boolean':
+      case 'function':
+      case 'symbol':
+      case 'undefined':
         return value;
     }
   }

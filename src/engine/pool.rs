@@ -484,7 +484,7 @@ mod tests {
         let instant = Duration::from_micros(1);
         let mut due = Time::ZERO;
         for size in [2, 1] {
-            let before = due + (PAUSE - instant);
+            let before = due + PAUSE.saturating_sub(instant);
             due = due + PAUSE;
             assert_eq!(engine.next_wake(), Some(due));
             engine.tick(before, &mut actions);
