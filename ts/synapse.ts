@@ -299,7 +299,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   /**
    * A typed proxy over {@link invoke} and {@link stream}: `api.add(1, 2)` invokes `add` with `[1, 2]`,
    * `api.text.upper('x')` invokes `text.upper`, and a generator of the module is a stream. Which
-   * handlers are generators is known once `spawn` has resolved; until then all are invoked.
+   * handlers are generators is known once `spawn` has resolved; until then all are invoked. It passes
+   * positional arguments and nothing else: options and `kwargs()` are for `invoke` and `stream`.
    */
   api<Module>(): Api<Module> {
     return createApi<Module>((name, args) =>
