@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from harness import WorkerProcess
 
+from synapse._protocol.codec import Codec, codec
+
 VECTORS = Path(__file__).resolve().parents[2] / "__test__" / "vectors"
 
 
@@ -36,3 +38,22 @@ def start(tmp_path):
     yield start
     for worker in started:
         worker.kill()
+
+
+def use_codec(monkeypatch: pytest.MonkeyPatch, kind: str, *, graceful: bool = False) -> Codec:
+    """Has the module's functions be those of a fresh codec: in plain Python, or in C (`kind`)."""
+    fresh = Codec()
+    fresh.graceful = graceful
+    if kind == "c":
+        fresh.load()
+        assert fresh.native is True
+    for name in Codec.__slots__:
+        monkeypatch.setattr(codec, name, getattr(fresh, name))
+    return fresh
+
+
+@pytest.fixture(params=["python", "c"])
+def in_use(request, monkeypatch):
+    """Which of the two codecs the test runs with; it runs with each."""
+    use_codec(monkeypatch, request.param)
+    return request.param

@@ -171,15 +171,19 @@ def test_a_call_that_is_cancelled_twice_is_interrupted_once(start, mode):
     assert worker.call("logged") == ["tidied"]
 
 
+def interrupt_while_it_prints(worker):
+    call = worker.send("noisy")
+    while worker.receive().kind != "log":
+        pass
+    worker.cancel(call)
+    while (found := worker.receive()).kind == "log":
+        assert set(found.value["text"]) <= {"x", "\n"}
+    assert is_cancelled(found)
+
+
 def test_output_frames_are_whole_when_a_printing_call_is_interrupted(worker):
     for _ in range(20):
-        call = worker.send("noisy")
-        while worker.receive().kind != "log":
-            pass
-        worker.cancel(call)
-        while (found := worker.receive()).kind == "log":
-            assert set(found.value["text"]) <= {"x", "\n"}
-        assert is_cancelled(found)
+        interrupt_while_it_prints(worker)
         worker._logs = []
     assert worker.call("echo", 1) == 1
 
@@ -217,13 +221,7 @@ class TestThreads:
 
     def test_output_frames_stay_whole(self, worker):
         for _ in range(10):
-            call = worker.send("noisy")
-            while worker.receive().kind != "log":
-                pass
-            worker.cancel(call)
-            while (found := worker.receive()).kind == "log":
-                assert set(found.value["text"]) <= {"x", "\n"}
-            assert is_cancelled(found)
+            interrupt_while_it_prints(worker)
         assert worker.call("echo", 1) == 1
 
     def test_the_context_shows_it(self, worker):

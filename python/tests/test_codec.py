@@ -24,20 +24,13 @@ from vectors import same
 
 from synapse import EncodeError
 from synapse._protocol import fallback
-from synapse._protocol.codec import Codec, codec, decode, encode
+from synapse._protocol.codec import Codec, decode, encode
 from synapse._protocol.errors import Malformed, ValueRefused
 
 UTC = dt.timezone.utc
 
 
-@pytest.fixture(params=["python", "c"], autouse=True)
-def in_use(request, monkeypatch):
-    fresh = Codec()
-    if request.param == "c":
-        fresh.load()
-    for name in Codec.__slots__:
-        monkeypatch.setattr(codec, name, getattr(fresh, name))
-    return request.param
+pytestmark = pytest.mark.usefixtures("in_use")
 
 
 class Color(enum.Enum):

@@ -6,22 +6,18 @@ import dataclasses
 import datetime as dt
 from typing import Any
 
+import conftest
 import numpy as np
 import pytest
 
-from synapse._protocol.codec import Codec, codec, decode, encode
+from synapse._protocol.codec import decode, encode
 
 UTC = dt.timezone.utc
 
 
 @pytest.fixture(params=["python", "c"], autouse=True)
-def in_use(request, monkeypatch):
-    fresh = Codec()
-    fresh.graceful = True
-    if request.param == "c":
-        fresh.load()
-    for name in Codec.__slots__:
-        monkeypatch.setattr(codec, name, getattr(fresh, name))
+def _graceful(request, monkeypatch):
+    conftest.use_codec(monkeypatch, request.param, graceful=True)
 
 
 def through(value: Any) -> Any:

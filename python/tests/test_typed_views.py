@@ -11,7 +11,7 @@ import pytest
 from vectors import bytes_of
 
 from synapse._protocol import fallback, values
-from synapse._protocol.codec import Codec, codec, decode, encode
+from synapse._protocol.codec import Codec, decode, encode
 from synapse._protocol.errors import ValueRefused
 
 SIZES = {
@@ -28,12 +28,7 @@ def _without_numpy(monkeypatch):
 
 @pytest.fixture(params=["python", "c"])
 def in_use(request, monkeypatch):
-    fresh = Codec()
-    if request.param == "c":
-        fresh.load()
-        assert fresh.native is True
-    for name in Codec.__slots__:
-        monkeypatch.setattr(codec, name, getattr(fresh, name))
+    fresh = conftest.use_codec(monkeypatch, request.param)
     if request.param == "c":
         # What it has bound is the fresh one.
         monkeypatch.setattr("synapse._protocol.codec.codec", fresh)

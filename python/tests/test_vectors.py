@@ -8,7 +8,7 @@ import pytest
 from vectors import bytes_of, same, value_of
 
 from synapse._protocol import fallback, header
-from synapse._protocol.codec import Codec, codec, decode, encode
+from synapse._protocol.codec import decode, encode
 from synapse._protocol.errors import Malformed, ValueRefused
 
 VALUES = conftest.vectors("values.json")
@@ -17,17 +17,6 @@ FRAMES = conftest.vectors("frames.json")
 
 def by_name(entries):
     return [pytest.param(entry, id=entry["name"]) for entry in entries]
-
-
-@pytest.fixture(params=["python", "c"])
-def in_use(request, monkeypatch):
-    fresh = Codec()
-    if request.param == "c":
-        fresh.load()
-        assert fresh.native is True
-    for name in Codec.__slots__:
-        monkeypatch.setattr(codec, name, getattr(fresh, name))
-    return request.param
 
 
 @pytest.mark.parametrize("vector", by_name(VALUES["values"]))
