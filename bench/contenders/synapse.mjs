@@ -1,5 +1,5 @@
 /**
- * What the two Synapse contenders share: the public API of the package in the
+ * What the Synapse contenders share: the public API of the package in the
  * directory above, used as its users do. The queue is opened wide, because the
  * bursts put 20,000 calls at once where the default takes 1,000.
  */
@@ -45,11 +45,17 @@ export class SynapseContender {
     return this.#synapse?.workers()[0]?.pid ?? null;
   }
 
-  async start() {
+  /** Puts the program where it runs: its directory, and the name of its module. */
+  place() {
     furnish(this.#directory, this.#program);
+    return [this.#directory, 'main'];
+  }
+
+  async start() {
+    const [directory, entry] = this.place();
     this.#synapse = new api.Synapse();
     this.#synapse.handle('echo', (value) => value);
-    await this.#synapse.spawn(this.#directory, 'main', this.#options);
+    await this.#synapse.spawn(directory, entry, this.#options);
   }
 
   call(value) {
