@@ -194,16 +194,21 @@ fn uncommented(line: &str) -> &str {
     line.split(" #").next().unwrap_or_default()
 }
 
-/// The normalised name of the distribution that a requirement names.
-fn name(requirement: &str) -> String {
+/// The name of the distribution that a requirement names, as it is written there, in lower case.
+pub(crate) fn written_name(requirement: &str) -> String {
     let end = requirement
         .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
         .unwrap_or(requirement.len());
-    let name = requirement
+    requirement
         .get(..end)
         .unwrap_or_default()
-        .to_ascii_lowercase();
-    name.split(['-', '_', '.'])
+        .to_ascii_lowercase()
+}
+
+/// The same, normalised.
+fn name(requirement: &str) -> String {
+    written_name(requirement)
+        .split(['-', '_', '.'])
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join("-")

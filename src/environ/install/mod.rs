@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::environ::command::{self, Invocation, Stream};
-use crate::environ::dependencies::{Item, Wanted};
+use crate::environ::dependencies::{Item, Wanted, written_name};
 use crate::environ::error::EnvironError;
 use crate::environ::lock::Lock;
 use crate::environ::progress::{Phase, Progress, Step, tell};
@@ -197,13 +197,7 @@ fn mentions(said: &str, requirement: &str) -> bool {
         "obtaining ",
         "+ ",
     ];
-    let end = requirement
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
-        .unwrap_or(requirement.len());
-    let name = requirement
-        .get(..end)
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let name = written_name(requirement);
     said.lines()
         .map(|line| line.trim_start().to_ascii_lowercase())
         .filter(|line| !WELL.iter().any(|start| line.starts_with(start)))
