@@ -20,6 +20,21 @@ export const shared: SpawnOptions = {
   graceMs: 30_000,
 };
 
+/** How a module begins whose handlers tell which process ran them. */
+export const PROCESS_HANDLERS = `
+  import os, time
+  from synapse import handler
+
+  @handler
+  def pid():
+      return os.getpid()
+
+  @handler
+  def sleep(seconds):
+      time.sleep(seconds)
+      return os.getpid()
+`;
+
 /** Writes files into a new folder, removed after the test. `requirements.txt` is added. */
 export function createFolder(files: Record<string, string>, name = 'synapse-'): string {
   const folder = mkdtempSync(join(tmpdir(), name));

@@ -4,22 +4,19 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { HeartbeatMissed, Synapse, WorkerExit } from '../../ts/index.js';
-import { createFolder, createSynapse, isAlive, spawnModule, until } from '../support/modules.js';
+import {
+  createFolder,
+  createSynapse,
+  isAlive,
+  PROCESS_HANDLERS,
+  spawnModule,
+  until,
+} from '../support/modules.js';
 
-const MODULE = `
-  import os, signal, time
-  from synapse import handler
+const MODULE = `${PROCESS_HANDLERS}
+  import signal
 
   hoard = []
-
-  @handler
-  def pid():
-      return os.getpid()
-
-  @handler
-  def sleep(seconds):
-      time.sleep(seconds)
-      return os.getpid()
 
   @handler
   def linger():

@@ -5,21 +5,16 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { SpawnOptions, Synapse, WorkerExit } from '../../ts/index.js';
 import { kwargs } from '../../ts/index.js';
-import { createFolder, createSynapse, isAlive, spawnModule, until } from '../support/modules.js';
+import {
+  createFolder,
+  createSynapse,
+  isAlive,
+  PROCESS_HANDLERS,
+  spawnModule,
+  until,
+} from '../support/modules.js';
 
-const MODULE = `
-  import os, time
-  from synapse import handler
-
-  @handler
-  def pid():
-      return os.getpid()
-
-  @handler
-  def sleep(seconds):
-      time.sleep(seconds)
-      return os.getpid()
-
+const MODULE = `${PROCESS_HANDLERS}
   @handler
   def fail(value):
       if value < 0:

@@ -2,23 +2,10 @@
 
 import { expect, test } from '@jest/globals';
 import { type Synapse, withPool } from '../../ts/index.js';
-import { createFolder, isAlive, shared } from '../support/modules.js';
-
-const MODULE = `
-  import os, time
-  from synapse import handler
-
-  @handler
-  def pid():
-      return os.getpid()
-
-  @handler
-  def sleep(seconds):
-      time.sleep(seconds)
-`;
+import { createFolder, isAlive, PROCESS_HANDLERS, shared } from '../support/modules.js';
 
 function options() {
-  const directory = createFolder({ 'main.py': MODULE });
+  const directory = createFolder({ 'main.py': PROCESS_HANDLERS });
   return { ...shared, directory, entrypoint: 'main', workers: 2 };
 }
 
