@@ -57,11 +57,3 @@ export function processorTimeOfChildren() {
   const [user, system] = fields.slice(13, 15).map(Number);
   return ((user + system) * 1_000) / TICKS_A_SECOND;
 }
-
-/** The direct children of this process (Linux). */
-export function childrenOf(pid) {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    .split(' ')
-    .filter((word) => word !== '')
-    .map(Number);
-}

@@ -31,7 +31,7 @@ from synapse._protocol.header import (
     frame,
     word,
 )
-from synapse._registry import ASYNC_GENERATOR, FUNCTION, GENERATOR, RESERVED, Handler
+from synapse._registry import FUNCTION, RESERVED, Handler
 from synapse._signature import views_of
 from synapse._worker.large import BIN32_HEAD, binary_response
 from synapse._worker.lending import LENT_BYTES
@@ -85,11 +85,6 @@ class Request:
         self.nested = nested
         #: Its number in the journal; 0 where the journal goes by order.
         self.number = 0
-
-    @property
-    def is_generator(self) -> bool:
-        """Whether the handler yields items."""
-        return self.handler.kind in (GENERATOR, ASYNC_GENERATOR)
 
 
 class Calls:
