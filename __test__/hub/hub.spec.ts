@@ -35,6 +35,7 @@ const MODULE = `
   @handler
   def outstay(files):
       # Ends, whatever it is told, when all of them are there.
+      open(os.environ["TOLD"] + ".begun", "w").close()
       while not all(os.path.exists(file) for file in files):
           try:
               time.sleep(0.005)
@@ -190,6 +191,7 @@ describe('what is set for one pool', () => {
     const seen: boolean[][] = [];
     hub.on('worker:exit', () => seen.push(told.map((file) => existsSync(file))));
     const running = names.map((name) => hub.invoke(name, 'outstay', [told]).catch(() => name));
+    await until(() => told.every((file) => existsSync(`${file}.begun`)));
     await hub.dispose();
     expect(await Promise.all(running)).toEqual(names);
     expect(seen[0]).toEqual([true, true, true]);

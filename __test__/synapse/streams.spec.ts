@@ -208,7 +208,8 @@ describe('a stream', () => {
   });
 
   test('has a total and an idle limit', async () => {
-    const synapse = await spawnModule(MODULE);
+    // A thread that sleeps cannot be woken: its worker is lost.
+    const synapse = await spawnModule(MODULE, { graceMs: 100 });
     await expect(collect(synapse.stream('stalls', [], { timeout: 50 }))).rejects.toMatchObject({
       code: 'TIMEOUT',
     });
@@ -221,7 +222,7 @@ describe('a stream', () => {
 
   test('has a limit of its own for streams that give none', async () => {
     const limits = { callTimeout: 60_000, streamTimeout: 50 };
-    const synapse = await spawnModule(MODULE, { limits });
+    const synapse = await spawnModule(MODULE, { limits, graceMs: 100 });
     await expect(collect(synapse.stream('stalls'))).rejects.toMatchObject({ code: 'TIMEOUT' });
     expect(await synapse.invoke('plain', [1])).toBe(1);
   });
