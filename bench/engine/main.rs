@@ -5,6 +5,9 @@
 //! One step is a whole call: it is submitted and waits, a worker answers the one that it has, and the
 //! best of those that wait is written to that worker. Time is processor time, for the machine has
 //! other things to do. A burst is measured, too: with `-- --burst` nothing else is.
+//!
+//! `-- --cell <workers> <queued> <steps>` makes so many steps and measures nothing: for a tool that counts
+//! instructions (`bench/engine/instructions.mjs`).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -209,8 +212,23 @@ fn measure_burst() -> f64 {
     best
 }
 
+/// The numbers behind `--cell`, if it is there.
+fn cell() -> Option<[u32; 3]> {
+    let mut arguments = std::env::args().skip_while(|argument| argument != "--cell");
+    arguments.next()?;
+    let mut number = || arguments.next()?.parse().ok();
+    Some([number()?, number()?, number()?])
+}
+
 #[expect(clippy::print_stdout, reason = "the table is what this is for")]
 fn main() {
+    if let Some([workers, queued, steps]) = cell() {
+        let mut bench = Bench::new(Strategy::LeastBusy, workers, queued, 8);
+        for _ in 0..steps {
+            bench.step();
+        }
+        return;
+    }
     let least_busy = Strategy::LeastBusy;
     let ns = measure(&least_busy, 64, 1_000, 8);
     println!(

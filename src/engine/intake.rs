@@ -294,12 +294,12 @@ impl Engine {
         worker.last_activity = now;
     }
 
-    /// Gives a worker what it can take of the queue.
+    /// Gives a worker what it can take of the queue, and brings the placement up to date: once, however
+    /// many calls it has answered and got.
     pub(super) fn fill(&mut self, now: Time, worker: WorkerId, actions: &mut Actions) {
-        if self.queue.len() == 0 {
-            return;
-        }
-        while let Some(id) = self.next_for(worker) {
+        while self.queue.len() > 0
+            && let Some(id) = self.next_for(worker)
+        {
             let Some(frame) = self.calls.get_mut(&id).and_then(|call| call.frame.take()) else {
                 break;
             };

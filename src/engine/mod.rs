@@ -50,8 +50,8 @@ mod supervise;
 mod tick;
 mod timers;
 mod worker;
+mod workers;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use crate::engine::action::{Actions, Command, Event, Kept, Settled, SettledKind};
@@ -78,6 +78,7 @@ use crate::engine::queue::Queue;
 use crate::engine::stats::Counters;
 use crate::engine::timers::Timers;
 use crate::engine::worker::Worker;
+use crate::engine::workers::Workers;
 use crate::error::Failure;
 use crate::ids::WorkerId;
 use crate::policy::liveness::HeartbeatPolicy;
@@ -184,7 +185,7 @@ pub struct Engine {
     phase: Phase,
     calls: Calls,
     queue: Queue,
-    workers: BTreeMap<WorkerId, Worker>,
+    workers: Workers,
     placement: Placement,
     handlers: Handlers,
     timers: Timers,
@@ -229,7 +230,7 @@ impl Engine {
             phase: Phase::Idle,
             calls: Calls::default(),
             queue: Queue::default(),
-            workers: BTreeMap::new(),
+            workers: Workers::default(),
             handlers: Handlers::default(),
             timers: Timers::default(),
             restarts: Restarts::default(),

@@ -121,7 +121,7 @@ impl Engine {
         if self.pool.restarts.len() <= index {
             self.pool.restarts.resize(index + 1, 0);
         }
-        self.workers.insert(id, worker);
+        self.workers.insert(worker);
         if let Some(limit) = self.config.start_timeout {
             self.timers.set(now + limit, Timer::Start { worker: id });
         }

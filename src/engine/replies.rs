@@ -69,9 +69,10 @@ impl Engine {
             && let Some(worker) = self.workers.get_mut(&id)
         {
             worker.window.replied(replies, now);
-            Self::place(&mut self.placement, worker);
         }
         if self.policies.is_some() {
+            // What is made again now may find it free.
+            self.place_anew(id);
             self.review_answers(now, bytes, actions);
         }
         match outcome {
@@ -327,7 +328,6 @@ impl Engine {
             return;
         };
         worker.backlogged = false;
-        Self::place(&mut self.placement, worker);
         self.cancel_again(id, actions);
         self.fill(now, id, actions);
         self.let_go(id, actions);
