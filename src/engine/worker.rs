@@ -102,10 +102,7 @@ pub struct Exit {
     pub journal: Journal,
 }
 
-/// With many workers each call meets one that the caches have forgotten: what every call looks at lies
-/// together in front, in that order.
 #[derive(Debug)]
-#[repr(C, align(64))]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "facts that are independent of each other"
@@ -116,37 +113,28 @@ pub(super) struct Worker {
     pub(super) slot: u32,
     pub(super) state: WorkerState,
     pub(super) mode: Mode,
-    /// It takes no new calls, and goes when it has answered those that it has.
-    pub(super) leaving: Option<Reason>,
-    /// The link holds bytes that the worker has not taken.
-    pub(super) backlogged: bool,
-    /// Calls that were written and not answered, abandoned ones included.
-    pub(super) in_flight: u32,
-    /// Requests written so far.
-    pub(super) written: u32,
-    /// Rank under which it stands in the placement, `None` while it stands in none.
-    pub(super) placed: Option<u64>,
-    pub(super) window: Window,
-    /// The calls in flight whose handler has a limit of its own.
-    pub(super) crowds: Crowds,
-    /// The calls in flight in order of writing; answered ones are dropped when they reach the front.
-    pub(super) sent: VecDeque<CallId>,
-    /// Bytes to write.
-    pub(super) outbox: Vec<u8>,
-    pub(super) liveness: Liveness,
-    pub(super) lease: Lease,
-    pub(super) numbering: Numbering,
-    pub(super) counters: Counters,
-    pub(super) last_activity: Time,
-
     pub(super) pid: u32,
     pub(super) python: String,
+    pub(super) numbering: Numbering,
+    pub(super) window: Window,
+    /// Calls that were written and not answered, abandoned ones included.
+    pub(super) in_flight: u32,
+    /// Those among them whose handler has a limit of its own.
+    pub(super) crowds: Crowds,
+    /// Those calls in order of writing; answered ones are dropped when they reach the front.
+    pub(super) sent: VecDeque<CallId>,
+    /// Requests written so far.
+    pub(super) written: u32,
     /// Cancelled calls that have not yielded, until its journal has been looked at.
     pub(super) overdue: Vec<(CallId, u64)>,
     /// Callbacks that it waits for.
     pub(super) callbacks: FxHashSet<CallbackId>,
     /// Replies read so far; the 1.4 framing matches by order.
     pub(super) replies: u64,
+    /// Rank under which it stands in the placement, `None` while it stands in none.
+    pub(super) placed: Option<u64>,
+    /// It takes no new calls, and goes when it has answered those that it has.
+    pub(super) leaving: Option<Reason>,
     /// It is to be replaced; once its successor is ready it leaves.
     pub(super) renewal: Option<Reason>,
     /// Starts to replace it.
@@ -157,6 +145,12 @@ pub(super) struct Worker {
     pub(super) renewals_failed: u32,
     /// It was started in place of another one.
     pub(super) replaces: bool,
+    pub(super) lease: Lease,
+    pub(super) liveness: Liveness,
+    /// Bytes to write.
+    pub(super) outbox: Vec<u8>,
+    /// The link holds bytes that the worker has not taken.
+    pub(super) backlogged: bool,
     /// Bytes of the control channel that are no whole frame yet.
     pub(super) control: Vec<u8>,
     pub(super) cause: Option<Cause>,
@@ -168,6 +162,8 @@ pub(super) struct Worker {
     pub(super) closed: bool,
     /// It is being killed and its exit is waited for.
     pub(super) killed: bool,
+    pub(super) counters: Counters,
+    pub(super) last_activity: Time,
     pub(super) rss: u64,
     /// Processor time by the last sign of life.
     pub(super) cpu: Duration,
@@ -270,16 +266,6 @@ mod tests {
         WorkerState::Stopping,
         WorkerState::Dying,
     ];
-
-    #[test]
-    fn what_every_call_looks_at_lies_in_few_lines_of_the_cache() {
-        let end = std::mem::offset_of!(Worker, last_activity) + size_of::<Time>();
-        assert!(end <= 6 * 64, "{end} bytes");
-        assert!(
-            std::mem::offset_of!(Worker, pid) >= end,
-            "it is not in front"
-        );
-    }
 
     #[test]
     fn only_a_ready_worker_with_room_and_an_open_pipe_takes_calls() {
