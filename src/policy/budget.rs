@@ -108,6 +108,20 @@ mod tests {
         );
     }
 
+    #[test]
+    fn ten_seconds_and_a_thousand_calls_are_the_most_that_is_saved() {
+        let policy = BudgetPolicy {
+            ratio: 0.25,
+            per_second: 3.0,
+        };
+        let mut budget = Budget::new(policy, Time::ZERO);
+        for _ in 0..100_000 {
+            budget.deposit();
+        }
+        let paid = (0..1_000).filter(|_| budget.withdraw(Time::ZERO)).count();
+        assert_eq!(paid, 30 + 250);
+    }
+
     proptest! {
         #[test]
         fn repetitions_never_exceed_what_was_paid_in(

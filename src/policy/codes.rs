@@ -39,4 +39,10 @@ mod tests {
             assert!(!Codes::NONE.holds(*code));
         }
     }
+
+    #[test]
+    fn naming_a_code_twice_is_naming_it() {
+        let twice = Codes::of(&[ErrorCode::Timeout, ErrorCode::Timeout]);
+        assert!(twice.holds(ErrorCode::Timeout));
+    }
 }

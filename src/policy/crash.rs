@@ -75,4 +75,20 @@ mod tests {
         assert_eq!(Crash::of(Some(0), None), Some(Crash::Exit));
         assert_eq!(Crash::of(None, None), None);
     }
+
+    #[test]
+    fn each_has_a_name_and_those_that_say_too_little_a_hint() {
+        for (crash, name, hint) in [
+            (Crash::Segfault, "segfault", ""),
+            (Crash::OutOfMemory, "oom", "out of memory"),
+            (Crash::Abort, "abort", ""),
+            (Crash::CpuLimit, "cpu-limit", "limits.cpu"),
+            (Crash::Signal, "signal", ""),
+            (Crash::Exit, "exit", ""),
+        ] {
+            assert_eq!(crash.as_str(), name);
+            assert!(crash.hint().ends_with(hint));
+            assert_eq!(crash.hint().is_empty(), hint.is_empty());
+        }
+    }
 }

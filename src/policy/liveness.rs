@@ -221,4 +221,32 @@ mod tests {
         assert_eq!(life.due(), Time(10_500_000));
         assert!(!life.beat(&POLICY, Duration::ZERO, Time(9_000_001)));
     }
+
+    #[test]
+    fn a_look_is_too_late_beyond_half_an_interval_and_not_before() {
+        for (late, counts) in [(0, true), (500_000, true), (500_001, false)] {
+            let mut life = Liveness::default();
+            life.beat(&POLICY, Duration::ZERO, Time(0));
+            let at = Time(life.due().0 + late);
+            assert_eq!(life.miss(&POLICY, at), counts, "{late} µs late");
+        }
+    }
+
+    #[test]
+    fn to_have_idled_is_not_to_have_computed() {
+        let mut life = Liveness::default();
+        life.beat(&POLICY, Duration::ZERO, Time(0));
+        let vitals = |cpu| {
+            Some(Vitals {
+                stopped: false,
+                running: false,
+                cpu,
+            })
+        };
+        assert!(!life.look(&POLICY, vitals(IDLE)).busy);
+        assert!(
+            life.look(&POLICY, vitals(IDLE + Duration::from_micros(1)))
+                .busy
+        );
+    }
 }

@@ -125,4 +125,20 @@ mod tests {
         }
         assert_eq!(suspects.deaths.len(), MOST);
     }
+
+    #[test]
+    fn a_death_counts_until_the_window_is_over_and_never_for_a_policy_of_none() {
+        let mut suspects = Suspects::default();
+        suspects.blame(POLICY, 7, Time(0));
+        assert!(!suspects.is_empty());
+        suspects.blame(POLICY, 7, Time(1_000_000));
+        assert_eq!(suspects.refused(POLICY, 7, Time(1_000_000)), None);
+        suspects.blame(POLICY, 7, Time(1_999_999));
+        assert_eq!(suspects.refused(POLICY, 7, Time(1_999_999)), Some(2));
+        let never = PoisonPolicy {
+            deaths: 0,
+            ..POLICY
+        };
+        assert_eq!(suspects.refused(never, 7, Time(1_999_999)), None);
+    }
 }

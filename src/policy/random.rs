@@ -84,4 +84,15 @@ mod tests {
                 .any(|(one, other)| one.to_bits() != other.to_bits())
         );
     }
+
+    #[test]
+    fn the_numbers_are_those_of_the_algorithm() {
+        let mut random = Random::new(1_234_567);
+        let published = [
+            6_457_827_717_110_365_317,
+            3_203_168_211_198_807_973,
+            9_817_491_932_198_370_423,
+        ];
+        assert_eq!(published.map(|_| random.draw()), published);
+    }
 }

@@ -80,6 +80,18 @@ mod tests {
         assert_eq!((0..9).filter(|_| limiter.take(later).is_ok()).count(), 3);
     }
 
+    #[test]
+    fn the_rate_is_that_of_the_interval_whatever_its_length() {
+        let policy = RateLimitPolicy {
+            calls: 5.0,
+            interval: Duration::from_millis(250),
+            burst: 1.0,
+        };
+        let mut limiter = RateLimiter::new(policy, Time::ZERO);
+        assert_eq!(limiter.take(Time(0)), Ok(()));
+        assert_eq!(limiter.take(Time(0)), Err(Duration::from_millis(50)));
+    }
+
     proptest! {
         #[test]
         fn the_average_holds(gaps in prop::collection::vec(0u64..300_000, 1..300)) {

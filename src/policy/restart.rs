@@ -207,4 +207,11 @@ mod tests {
             Verdict::Replace(Duration::ZERO)
         );
     }
+
+    #[test]
+    fn naming_a_crash_twice_is_naming_it() {
+        let twice: Crashes = [Crash::Abort, Crash::Abort].into_iter().collect();
+        assert!(twice.contains(Crash::Abort));
+        assert!(!twice.contains(Crash::Segfault));
+    }
 }

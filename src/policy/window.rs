@@ -139,4 +139,26 @@ mod tests {
         window.replied(0, Time(1_000_000));
         assert_eq!((window.limit(), window.service), (2, None));
     }
+
+    #[test]
+    fn the_service_time_moves_slowly_but_for_a_slow_reply() {
+        let mut window = Window::new(1);
+        assert!(window.service().is_none());
+        let mut now = Time(0);
+        // Each sample in microseconds, and what the average and the limit are then.
+        for (sample, average, limit) in [
+            (10, 10.0, 100),
+            (20, 13.0, 76),
+            (999, 308.8, 3),
+            (1_000, 1_000.0, 1),
+            (2_000, 2_000.0, 1),
+            (1_500, 1_850.0, 1),
+        ] {
+            now = Time(now.0 + sample);
+            window.replied(1, now);
+            let service = window.service().unwrap_or_default();
+            assert!((service - average).abs() < 1e-9, "{service} after {sample}");
+            assert_eq!(window.limit(), limit);
+        }
+    }
 }

@@ -199,3 +199,49 @@ proptest! {
         prop_assert!(matches!(breaker.admit(later), Admission::Granted(_)));
     }
 }
+
+#[test]
+fn a_failure_from_before_it_opened_is_no_verdict_on_its_probes() {
+    let mut breaker = decaying();
+    let late = permit(&mut breaker, Time::ZERO);
+    for _ in 0..3 {
+        run(&mut breaker, Outcome::Failure, Time::ZERO);
+    }
+    let now = Time::ZERO + breaker.policy().reset;
+    let probe = permit(&mut breaker, now);
+    breaker.settle(late, Outcome::Failure, now);
+    assert_eq!((breaker.entered(), breaker.probing()), (State::HalfOpen, 1));
+    breaker.settle(probe, Outcome::Success, now);
+    assert_eq!(run(&mut breaker, Outcome::Success, now), State::Closed);
+}
+
+#[test]
+fn a_success_from_before_it_opened_takes_nothing_off_afterwards() {
+    let mut breaker = decaying();
+    let late = permit(&mut breaker, Time::ZERO);
+    breaker.reset();
+    run(&mut breaker, Outcome::Failure, Time::ZERO);
+    breaker.settle(late, Outcome::Success, Time::ZERO);
+    assert_eq!(breaker.failures(), 1);
+}
+
+#[test]
+fn what_opened_it_is_counted_until_it_is_tried_again() {
+    let mut breaker = opened();
+    assert_eq!(breaker.failures(), 3);
+    let now = Time::ZERO + breaker.policy().reset;
+    let probe = permit(&mut breaker, now);
+    assert_eq!(breaker.failures(), 0);
+    breaker.settle(probe, Outcome::Neutral, now);
+}
+
+#[test]
+fn its_policy_and_its_state_are_told() {
+    let policy = BreakerPolicy {
+        failures: 77,
+        ..BreakerPolicy::default()
+    };
+    assert_eq!(Breaker::new(policy).policy().failures, 77);
+    let states = [State::Closed, State::Open, State::HalfOpen];
+    assert_eq!(states.map(State::name), ["closed", "open", "half-open"]);
+}

@@ -263,6 +263,43 @@ mod tests {
         assert!(get(&mut cache, "b1").is_some());
     }
 
+    #[test]
+    fn what_fits_exactly_is_kept() {
+        let mut cache = small();
+        cache.put(key("a"), &[1; 99], Time::ZERO);
+        assert_eq!((cache.len(), cache.bytes()), (1, 100));
+        assert!(!cache.is_empty());
+        cache.forget(|_| true);
+        assert!(cache.is_empty());
+        for text in ["a", "b"] {
+            cache.put(key(text), &[1; 49], Time::ZERO);
+        }
+        assert_eq!((cache.len(), cache.bytes()), (2, 100));
+    }
+
+    #[test]
+    fn the_order_of_keeping_is_tidied_up_before_it_is_long_and_stays_the_order() {
+        let mut cache = small();
+        for text in ["a", "b"] {
+            cache.put(key(text), b"1", Time::ZERO);
+        }
+        let longest = (0..1_000).map(|_| {
+            cache.put(key("c"), b"1", Time::ZERO);
+            cache.order.len()
+        });
+        assert_eq!(longest.max(), Some(2 * 3 + 64));
+        let mut again = (0..100).filter(|_| {
+            cache.put(key("c"), b"1", Time::ZERO);
+            cache.order.len() == 3
+        });
+        assert!(again.next().is_some());
+        for (new, gone) in [("d", "a"), ("e", "b"), ("f", "c")] {
+            assert!(get(&mut cache, gone).is_some());
+            cache.put(key(new), b"1", Time::ZERO);
+            assert!(get(&mut cache, new).is_some() && get(&mut cache, gone).is_none());
+        }
+    }
+
     proptest! {
         #[test]
         fn bounds_hold_and_replies_are_the_right_ones(
