@@ -9,7 +9,10 @@ export interface QueueOption {
    * and without bound for scripts of 1.4, which never had one.
    */
   readonly max?: number | undefined;
-  /** How long a call may wait, in ms; default 0: without limit. */
+  /**
+   * How long a call may wait, in ms; default 0: without limit. What is written ahead to a worker, about
+   * a millisecond of quick calls, does not wait any more: it has its own `timeout` only.
+   */
   readonly timeout?: number | undefined;
 }
 
