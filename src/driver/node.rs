@@ -2,7 +2,6 @@
 //! needs no lock: what happens on other threads comes through a queue, and a wake-up tells the
 //! event loop to look into it.
 
-use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
@@ -17,56 +16,47 @@ use crate::driver::news::{News, json};
 use crate::driver::options::SpawnOptions;
 use crate::driver::output::Utf8;
 use crate::driver::policies::{CallPolicies, without_defaults};
-use crate::driver::post::{ChildObserver, Message, Post, Wake};
-use crate::driver::signals;
+use crate::driver::post::{Message, Post, Wake};
 use crate::driver::store;
-use crate::driver::vitals;
-use crate::engine::{Actions, Command, Engine, Event, Exit, Kept, PoolRequest, Received, Settled};
+use crate::engine::{Actions, Engine, PoolRequest, Received, Settled};
 use crate::environ::Step;
-use crate::error::Failure;
 use crate::ids::{CallId, CallbackId, WorkerId};
 use crate::memory::{Loan, NotLent, Purpose};
-use crate::process::{
-    Child, ExitReport, OwnerId, ProcessEvent, Reactor, StopPlan, WriteState, begin, kill_owned,
-};
-use crate::protocol::header::{Header, Kind};
+use crate::process::{Child, OwnerId, Reactor, kill_owned};
 use crate::storage::SessionFile;
 use crate::time::Time;
-
-/// Bytes from which an outbox is handed over instead of copied.
-const HAND_OVER: usize = 256 * 1024;
 
 /// One spawned target.
 pub struct NodeDriver {
     epoch: Instant,
-    owner: OwnerId,
+    pub(super) owner: OwnerId,
     pub(super) engine: Option<Engine>,
-    prepared: Option<Arc<Prepared>>,
+    pub(super) prepared: Option<Arc<Prepared>>,
     /// Ends the preparation of the environment when it is dropped half-way.
-    preparing: Option<tokio::task::AbortHandle>,
+    pub(super) preparing: Option<tokio::task::AbortHandle>,
     pub(super) children: FxHashMap<WorkerId, Running>,
-    memory: SharedMemory,
+    pub(super) memory: SharedMemory,
     /// Workers whose process is being started.
-    starting: usize,
+    pub(super) starting: usize,
     /// Where sessions are written down.
     pub(super) store: Option<SessionFile>,
     /// What was written last is on its way to the disk.
-    closing: bool,
+    pub(super) closing: bool,
     /// The engine has no workers left; told to the facade once the processes are gone too.
-    stopped: bool,
-    actions: Actions,
+    pub(super) stopped: bool,
+    pub(super) actions: Actions,
     pub(super) news: Vec<Value>,
     /// Calls answered by kept replies: each its id, the length and the bytes.
-    kept: Vec<u8>,
+    pub(super) kept: Vec<u8>,
     /// The wake-up that the facade has been told of, and that has not come.
     told: Option<Time>,
     inbox: Receiver<Message>,
-    post: Post,
+    pub(super) post: Post,
 }
 
 /// A worker's process and the text of its streams.
 pub(super) struct Running {
-    child: Child,
+    pub(super) child: Child,
     pub(super) stdout: Utf8,
     pub(super) stderr: Utf8,
 }
@@ -326,254 +316,9 @@ impl NodeDriver {
         }
     }
 
-    fn tell(&mut self, news: &News) {
+    /// Something that the facade should know.
+    pub(super) fn tell(&mut self, news: &News) {
         self.news.push(json(news));
-    }
-
-    fn take(&mut self, message: Message) {
-        match message {
-            Message::Progress(step) => self.tell(&News::Setup { step }),
-            Message::Prepared(Ok(prepared)) => {
-                self.preparing = None;
-                self.tell(&News::Prepared {
-                    environment: prepared.describe(),
-                });
-                self.prepared = Some(Arc::new(prepared));
-                self.with_engine(Engine::start);
-            }
-            Message::Prepared(Err(failure)) | Message::Restored(Err(failure)) => {
-                self.not_prepared(failure);
-            }
-            Message::Restored(Ok((store, sessions))) => {
-                let now = self.now();
-                if let Some(engine) = &mut self.engine {
-                    for (id, record) in sessions {
-                        engine.sessions().restore(now, &id, record);
-                    }
-                    engine.sweep_later(now);
-                }
-                self.store = Some(store);
-            }
-            Message::StoreFailed(message) => self.tell(&News::StoreFailed { message }),
-            Message::StoreClosed => {
-                self.closing = false;
-                self.report_stopped();
-            }
-            Message::Started(worker, outcome) => self.started(worker, outcome),
-            Message::Process(worker, event) => self.process(worker, event),
-        }
-    }
-
-    fn not_prepared(&mut self, failure: Failure) {
-        self.preparing = None;
-        self.actions.events.push(Event::SpawnFailed { failure });
-        self.with_engine(Engine::stop);
-    }
-
-    fn started(&mut self, worker: WorkerId, outcome: std::io::Result<Child>) {
-        self.starting -= 1;
-        let mut child = match outcome {
-            Ok(child) => child,
-            Err(error) => {
-                let reason = match &self.prepared {
-                    Some(prepared) => prepared.explain(&error),
-                    None => error.to_string(),
-                };
-                self.with_engine(|engine, now, actions| {
-                    engine.start_failed(now, worker, &reason, actions);
-                });
-                return;
-            }
-        };
-        if let Some(fd) = child.data.take_read_fd() {
-            let (pid, fd) = (child.pid(), fd.into_raw_fd());
-            self.tell(&News::WorkerStart { worker, pid, fd });
-        }
-        // Told to go before it was there: the engine's command has found no process.
-        let wanted = self
-            .engine
-            .as_ref()
-            .is_some_and(|engine| engine.wants(worker));
-        if !wanted {
-            child.kill();
-        }
-        let running = Running {
-            child,
-            stdout: Utf8::default(),
-            stderr: Utf8::default(),
-        };
-        self.children.insert(worker, running);
-    }
-
-    fn process(&mut self, worker: WorkerId, event: ProcessEvent) {
-        match event {
-            ProcessEvent::Control(bytes) => {
-                self.with_engine(|engine, now, actions| {
-                    engine.control(now, worker, &bytes, actions);
-                });
-            }
-            // The exit that follows says more.
-            ProcessEvent::ControlClosed | ProcessEvent::LinkBroken => {}
-            ProcessEvent::Output { stream, bytes } => self.output(worker, stream, &bytes),
-            ProcessEvent::OutputDropped { stream, bytes } => {
-                let text =
-                    format!("[{bytes} bytes of output were dropped: the listener is too slow]\n");
-                self.log(worker, stream, text);
-            }
-            ProcessEvent::Drained => {
-                self.with_engine(|engine, now, actions| engine.drained(now, worker, actions));
-            }
-            ProcessEvent::Exited(report) => {
-                self.flush_output(worker);
-                let exit = exit_of(report);
-                self.with_engine(|engine, now, actions| engine.exited(now, worker, exit, actions));
-            }
-            ProcessEvent::Gone => {
-                self.children.remove(&worker);
-                self.memory.gone(worker);
-                self.report_stopped();
-            }
-        }
-    }
-
-    /// Does what the engine asks for. What it leads to may ask for more.
-    fn carry_out(&mut self, now: Time) {
-        loop {
-            if let Some(engine) = &mut self.engine {
-                engine.review(now, &mut self.actions);
-                self.memory.note(engine, &self.actions.events, now);
-            }
-            if self.actions.commands.is_empty() && self.actions.dirty.is_empty() {
-                break;
-            }
-            let commands = std::mem::take(&mut self.actions.commands);
-            let mut dirty = std::mem::take(&mut self.actions.dirty);
-            for worker in dirty.drain(..) {
-                self.flush(now, worker);
-            }
-            for command in commands {
-                self.command(now, command);
-            }
-            // Its memory is used again: every call makes a worker dirty.
-            if self.actions.dirty.is_empty() {
-                self.actions.dirty = dirty;
-            }
-        }
-        self.memory.forget();
-        for event in self.actions.events.drain(..) {
-            if event == Event::Stopped {
-                self.stopped = true;
-            } else {
-                self.news.push(json(&event));
-            }
-        }
-        for Kept { call, reply } in self.actions.kept.drain(..) {
-            self.kept.extend(call.0.to_le_bytes());
-            let length = u32::try_from(reply.len()).unwrap_or(u32::MAX);
-            self.kept.extend(length.to_le_bytes());
-            self.kept.extend_from_slice(&reply);
-        }
-        self.write_sessions();
-        self.report_stopped();
-    }
-
-    /// The facade hears that all is over when no process of ours is left.
-    fn report_stopped(&mut self) {
-        if self.stopped && self.children.is_empty() && self.starting == 0 && !self.closing {
-            self.write_sessions();
-            if self.store.take().is_some() {
-                self.closing = true;
-                return;
-            }
-            self.stopped = false;
-            self.news.push(json(&Event::Stopped));
-        }
-    }
-
-    fn flush(&mut self, now: Time, worker: WorkerId) {
-        let Some(engine) = &mut self.engine else {
-            return;
-        };
-        let Some(outbox) = engine.outbox(worker) else {
-            return;
-        };
-        let Some(running) = self.children.get(&worker) else {
-            return;
-        };
-        if outbox.is_empty() {
-            return;
-        }
-        let written = if outbox.len() >= HAND_OVER {
-            running
-                .child
-                .data
-                .write_owned(Box::new(std::mem::take(outbox)))
-        } else {
-            let written = running.child.data.write(outbox);
-            outbox.clear();
-            written
-        };
-        match written {
-            Ok(WriteState::Written) => {}
-            Ok(WriteState::Backlogged) => engine.backlogged(worker),
-            // The worker has closed its end: it is dying, and its exit says why.
-            Err(_) => engine.closed(now, worker, &mut self.actions),
-        }
-    }
-
-    fn command(&mut self, now: Time, command: Command) {
-        match command {
-            Command::Start(worker) => self.launch(now, worker),
-            Command::Control(worker, bytes) => {
-                if let Some(running) = self.children.get(&worker) {
-                    // A worker that does not take it is dying or will be killed at the grace.
-                    drop(running.child.control(&bytes));
-                }
-            }
-            Command::Stop(worker) => {
-                let grace = self.engine.as_ref().map(Engine::grace).unwrap_or_default();
-                if let Some(running) = self.children.get(&worker) {
-                    drop(running.child.control(&Header::bare(Kind::Shutdown, 0)));
-                    running.child.stop(StopPlan::new(grace));
-                }
-            }
-            Command::Kill(worker) => {
-                if let Some(running) = self.children.get(&worker) {
-                    running.child.kill();
-                }
-            }
-            Command::Inspect(worker) => {
-                if let Some(running) = self.children.get(&worker)
-                    && let Some(engine) = &mut self.engine
-                {
-                    let journal = running.child.journal();
-                    engine.inspected(now, worker, &journal, &mut self.actions);
-                }
-            }
-            Command::Look(worker) => {
-                let running = self.children.get(&worker);
-                let vitals = running.and_then(|running| vitals::of(running.child.pid()));
-                if let Some(engine) = &mut self.engine {
-                    engine.looked(now, worker, vitals, &mut self.actions);
-                }
-            }
-        }
-    }
-
-    fn launch(&mut self, now: Time, worker: WorkerId) {
-        let Some(prepared) = &self.prepared else {
-            if let Some(engine) = &mut self.engine {
-                engine.start_failed(now, worker, "there is no environment", &mut self.actions);
-            }
-            return;
-        };
-        self.starting += 1;
-        let observer = Arc::new(ChildObserver::new(worker, self.post.clone()));
-        let post = self.post.clone();
-        let launch = prepared.launch(self.owner, self.memory.prepare(worker));
-        begin(launch, observer, move |outcome| {
-            post.put(Message::Started(worker, outcome));
-        });
     }
 }
 
@@ -598,13 +343,4 @@ fn purpose(worker: WorkerId, id: u32) -> Purpose {
 fn callback_of(frame: &[u8]) -> CallbackId {
     let id = frame.get(8..).and_then(<[u8]>::first_chunk);
     CallbackId(id.map_or(0, |id| u32::from_le_bytes(*id)))
-}
-
-fn exit_of(report: ExitReport) -> Exit {
-    Exit {
-        code: report.code,
-        signal: report.signal.map(signals::name),
-        stderr_tail: report.stderr_tail,
-        journal: report.journal,
-    }
 }
