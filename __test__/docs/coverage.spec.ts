@@ -14,6 +14,7 @@ const PLACES: readonly ((name: string) => string)[] = [
   (name) => `__test__/rust/${name}.rs`,
   (name) => `src/${name}.rs`,
   (name) => `src/${name}/mod.rs`,
+  (name) => `src/${name}/tests.rs`,
   (name) => `python/tests/${name}.py`,
 ];
 
