@@ -128,6 +128,7 @@ impl Engine {
         });
         if waits && !elsewhere {
             self.submit_to(now, call, Some(worker), actions);
+            self.pin_nested(call, worker);
         } else {
             let frame = without_nested(call.frame);
             let call = Submission {

@@ -140,6 +140,17 @@ impl Engine {
         affinity == Affinity::Hint || bound.is_none_or(|bound| bound == worker)
     }
 
+    /// Such a call of a strict session stays with its worker, as one does that was placed: if that
+    /// dies no other runs it. A pin in its options would have it refused by a worker that leaves.
+    pub(super) fn pin_nested(&mut self, call: &Submission<'_>, worker: WorkerId) {
+        let strict = |session: SessionUse| session.affinity != Affinity::Hint;
+        if call.options.session.is_some_and(strict)
+            && let Some(call) = self.calls.get_mut(&call.id)
+        {
+            call.options.worker = Some(worker);
+        }
+    }
+
     /// Whether a worker would begin a call at once.
     fn is_free(&self, worker: WorkerId) -> bool {
         self.workers.get(&worker).is_some_and(|worker| {

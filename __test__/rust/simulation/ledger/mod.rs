@@ -265,6 +265,18 @@ impl Ledger {
             .is_some_and(|record| record.writes.contains(&worker))
     }
 
+    /// Whether a worker waited for a call.
+    pub(crate) fn is_nested(&self, call: CallId) -> bool {
+        self.record(call)
+            .is_some_and(|record| record.nested.is_some())
+    }
+
+    /// The only worker that a call may run on, if it waits for that.
+    pub(crate) fn waits_for(&self, call: CallId) -> Option<WorkerId> {
+        let record = self.calls.get(&call);
+        record.filter(|r| r.waits.is_some())?.options.worker
+    }
+
     /// Whether this input wrote a call for the second time.
     pub(crate) fn wrote_again(&self) -> bool {
         let twice = |call: &CallId| self.record(*call).is_some_and(|r| r.writes.len() == 2);

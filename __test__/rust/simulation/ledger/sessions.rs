@@ -227,6 +227,11 @@ impl Book {
         self.models.get(id)?.worker
     }
 
+    /// Whether a call in a session may run on a worker that waits for it.
+    pub(crate) fn may_nest(&self, id: &str, affinity: Affinity, worker: WorkerId) -> bool {
+        affinity == Affinity::Hint || self.bound(id).is_none_or(|bound| bound == worker)
+    }
+
     /// Its next call finds that the worker of a session is gone.
     pub(crate) fn lose(&mut self, id: &str) {
         if let Some(model) = self.models.get_mut(id) {
@@ -349,7 +354,11 @@ impl Book {
                     if !succeeded || ledger.told(*call).is_some() {
                         self.seen.insert("session unchanged");
                     } else if self.change(now, &id, &change) {
-                        self.seen.insert("session changed");
+                        self.seen.insert(if ledger.is_nested(*call) {
+                            "session changed by a nested call"
+                        } else {
+                            "session changed"
+                        });
                     } else {
                         self.overfull.insert(*call);
                     }

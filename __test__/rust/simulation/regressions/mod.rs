@@ -4,4 +4,5 @@ mod cancellation;
 mod deaths;
 mod harness;
 mod queue;
+mod sessions;
 mod starts;

@@ -5,9 +5,8 @@ use synapse::error::ErrorCode;
 use synapse::ids::{CallId, CallbackId, WorkerId};
 use synapse::protocol::header::{self, DEFAULT_HANDLER, Header, Kind};
 
-use crate::simulation::frames::payload_of;
 use crate::simulation::ledger::{Intake, Told, Verdict, ensure};
-use crate::simulation::world::{Happening, World};
+use crate::simulation::world::{Happening, World, request};
 
 /// Ids of calls that the host makes on behalf of callbacks begin here.
 const NESTED: u32 = 100_000;
@@ -140,7 +139,7 @@ impl World {
     }
 
     /// Whether a worker waits for the answer to a callback, as far as the engine can know.
-    fn waits(&self, worker: WorkerId, callback: u32) -> bool {
+    pub(super) fn waits(&self, worker: WorkerId, callback: u32) -> bool {
         self.callbacks.contains(&(worker, callback)) && self.ledger.is_active(worker)
     }
 
@@ -149,6 +148,11 @@ impl World {
         self.calls_made += 1;
         let id = CallId(NESTED + self.calls_made);
         let handler = DEFAULT_HANDLER;
+        let nested = Nested {
+            worker,
+            callback: CallbackId(callback),
+        };
+        let session = self.session_of_a_nested_call(nested);
         let random = &mut self.random;
         let options = CallOptions {
             deadline: random
@@ -157,6 +161,10 @@ impl World {
             idempotent: random.chance(30),
             ..CallOptions::default()
         };
+        if random.chance(10) {
+            let after = random.within(0..=80_000);
+            self.plan(after, Happening::Cancel(id));
+        }
         let header = Header {
             payload: 5,
             kind: Kind::Request,
@@ -164,32 +172,30 @@ impl World {
             handler,
             id: id.0,
         };
-        let frame = [&header.to_bytes()[..], &payload_of(id)].concat();
+        let frame = request(header, id, session.is_some());
         let waits = self.waits(worker, callback);
-        let intake = self.ledger.intake(options, &self.engine.holdings());
         self.ledger.begin();
         self.ledger.submitted(self.now, id, None, options);
-        if waits {
-            self.ledger.nest(id, worker);
-        }
-        let submission = Submission {
+        let mut submission = Submission {
             id,
             handler,
             frame: &frame,
             options,
         };
-        let nested = Nested {
-            worker,
-            callback: CallbackId(callback),
+        let intake = if let Some(session) = session {
+            self.submit_in_session(&mut submission, &session, Some(nested))?
+        } else {
+            self.submit_nested(&submission, nested, waits)
         };
-        self.engine
-            .submit_nested(self.now, &submission, nested, &mut self.actions);
         self.carry_out(None, false)?;
+        ensure!(
+            !waits || self.ledger.waits_for(id) != Some(worker),
+            "call {id} waits for worker {worker}, which waits for it"
+        );
         let told = self.ledger.told(id);
         let lacks = told == Some(Told::Error(ErrorCode::HandlerNotFound));
         let right = match intake {
-            // There is always room for it.
-            Intake::Taken | Intake::Refused(ErrorCode::QueueFull) if waits => {
+            Intake::Taken if self.ledger.is_nested(id) => {
                 lacks || self.ledger.was_written(id, worker)
             }
             Intake::Taken => lacks || told.is_none(),
@@ -204,5 +210,20 @@ impl World {
         self.seen
             .insert(if waits { "nested" } else { "nested too late" });
         Ok(())
+    }
+
+    /// The same without a session.
+    fn submit_nested(&mut self, call: &Submission<'_>, nested: Nested, waits: bool) -> Intake {
+        let mut intake = self.ledger.intake(call.options, &self.engine.holdings());
+        if waits {
+            self.ledger.nest(call.id, nested.worker);
+            // There is always room for it.
+            if intake == Intake::Refused(ErrorCode::QueueFull) {
+                intake = Intake::Taken;
+            }
+        }
+        self.engine
+            .submit_nested(self.now, call, nested, &mut self.actions);
+        intake
     }
 }

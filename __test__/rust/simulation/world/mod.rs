@@ -403,7 +403,7 @@ impl World {
             options,
         };
         let intake = if let Some(session) = session {
-            self.submit_in_session(&mut submission, &session)?
+            self.submit_in_session(&mut submission, &session, None)?
         } else {
             let intake = self.ledger.intake(options, &self.engine.holdings());
             self.note(&format!("{id} {options:?}: {intake:?}"));

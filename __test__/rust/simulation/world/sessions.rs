@@ -1,6 +1,6 @@
 //! Callers and workers that use sessions.
 
-use synapse::engine::{Affinity, Engine, InSession, Submission};
+use synapse::engine::{Affinity, Engine, InSession, Nested, Submission};
 use synapse::error::ErrorCode;
 use synapse::ids::{CallId, WorkerId};
 use synapse::session::{Changes, TimeToLive};
@@ -29,6 +29,31 @@ impl World {
         if ids == 0 || !self.random.chance(70) {
             return None;
         }
+        let id = self.session_id();
+        Some(self.choose(id))
+    }
+
+    /// The session of a call on behalf of a callback: most often that of the call which waits.
+    pub(super) fn session_of_a_nested_call(
+        &mut self,
+        Nested { worker, callback }: Nested,
+    ) -> Option<Chosen> {
+        let process = self.process(worker);
+        let waiting = process.asks.get(&callback.0);
+        let own = waiting
+            .and_then(|call| process.sessions.get(call))
+            .map(|(id, _)| id.clone());
+        match own {
+            Some(id) if self.random.chance(70) => {
+                self.seen.insert("nested in the same session");
+                Some(self.choose(id))
+            }
+            _ => self.session_of_a_call(),
+        }
+    }
+
+    /// How a caller names a session.
+    fn choose(&mut self, id: String) -> Chosen {
         let affinity =
             self.random
                 .pick(&[Affinity::Hint, Affinity::StrictQueue, Affinity::StrictFail]);
@@ -37,14 +62,13 @@ impl World {
             1..=2 => TimeToLive::For(self.random.micros(100..=100_000)),
             _ => TimeToLive::Unchanged,
         };
-        let id = self.session_id();
         // Most sessions cling in one way.
         let affinity = match (self.random.chance(80), id.len()) {
             (true, 2) => Affinity::StrictQueue,
             (true, 3) => Affinity::Hint,
             _ => affinity,
         };
-        Some(Chosen { id, affinity, ttl })
+        Chosen { id, affinity, ttl }
     }
 
     fn session_id(&mut self) -> String {
@@ -52,11 +76,14 @@ impl World {
         "s".repeat(usize::try_from(length).unwrap())
     }
 
-    /// Joins a session and submits. Answers what must become of the call.
+    /// Joins a session and submits. Answers what must become of the call. `nested` is set if it is
+    /// made on behalf of a callback: the worker that waits runs it, unless its session clings to
+    /// another.
     pub(super) fn submit_in_session(
         &mut self,
         call: &mut Submission<'_>,
         session: &Chosen,
+        nested: Option<Nested>,
     ) -> Result<Intake, String> {
         let Chosen { id, affinity, ttl } = session;
         let now = self.now;
@@ -76,6 +103,14 @@ impl World {
             self.note(&format!("{} {session:?} is refused", call.id));
             return Ok(Intake::Refused(ErrorCode::SessionQuotaExceeded));
         }
+        if let Some(nested) = nested
+            && self.waits(nested.worker, nested.callback.0)
+        {
+            if self.book.may_nest(id, *affinity, nested.worker) {
+                return Ok(self.submit_to_who_waits(call, session, nested));
+            }
+            self.seen.insert("nested, but bound elsewhere");
+        }
         let intake = self
             .book
             .intake(id, *affinity, call.options, &self.ledger, &held);
@@ -91,7 +126,12 @@ impl World {
             self.book.lose(id);
         }
         self.book.join(call.id, id);
-        self.engine.submit(now, call, &mut self.actions);
+        match nested {
+            None => self.engine.submit(now, call, &mut self.actions),
+            Some(nested) => self
+                .engine
+                .submit_nested(now, call, nested, &mut self.actions),
+        }
         let placed = matches!(
             intake,
             Intake::Taken | Intake::Refused(ErrorCode::QueueFull)
@@ -120,6 +160,31 @@ impl World {
             })
             .map(|worker| (call.id, worker));
         Ok(intake)
+    }
+
+    /// A call for which a worker waits that may run it: there is always room for it there, and a
+    /// session that clings has it run nowhere else.
+    fn submit_to_who_waits(
+        &mut self,
+        call: &Submission<'_>,
+        session: &Chosen,
+        nested: Nested,
+    ) -> Intake {
+        let held = self.engine.holdings();
+        let intake = match self.ledger.intake(call.options, &held) {
+            Intake::Refused(ErrorCode::QueueFull) => Intake::Taken,
+            other => other,
+        };
+        self.note(&format!("{} {session:?} {nested:?}: {intake:?}", call.id));
+        self.book.join(call.id, &session.id);
+        self.ledger.nest(call.id, nested.worker);
+        if session.affinity != Affinity::Hint {
+            self.ledger.pin(call.id, nested.worker);
+            self.seen.insert("nested in a strict session");
+        }
+        self.engine
+            .submit_nested(self.now, call, nested, &mut self.actions);
+        intake
     }
 
     /// Somebody looks after a session from outside.
