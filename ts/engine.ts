@@ -1,7 +1,7 @@
 /**
  * The hot path: calls go out as frames (`requests.ts`), and answers become values. One native call
- * carries all calls of a tick; answers come back as numbers in a table (`wire/table.ts`). Callbacks,
- * which go the other way, take the same road (`callbacks/server.ts`).
+ * carries all calls of a tick (`outbox.ts`); answers come back as numbers in a table
+ * (`wire/table.ts`). Callbacks, which go the other way, take the same road (`callbacks/server.ts`).
  */
 
 import { whenAborted } from './abort.js';
@@ -23,7 +23,7 @@ import {
   promiseCall,
   StreamedCall,
 } from './calls.js';
-import { Decoder, type Writer } from './codec/index.js';
+import { Decoder } from './codec/index.js';
 import {
   DisposedError,
   fromFailure,
@@ -40,6 +40,7 @@ import { Link } from './link.js';
 import { createEngine, type NativeEngine } from './native.js';
 import { type OperationDone, Operations, type PoolRequest } from './operations.js';
 import type { NativeConfig, NormalizedCallOptions } from './options/index.js';
+import { Outbox } from './outbox.js';
 import { PendingCalls } from './pending.js';
 import type { Redactor } from './redaction.js';
 import { RequestEncoder } from './requests.js';
@@ -55,15 +56,8 @@ export interface EngineEvent {
   readonly [field: string]: unknown;
 }
 
-/** Bytes after which a tick's calls are handed over without waiting for its end. */
-const FLUSH_BYTES = 64 * 1024;
-/** The largest outgoing buffer that is kept between ticks. */
-const KEEP_BYTES = 1024 * 1024;
-
 // Jest's fake timers must not stop deadlines.
 const { setTimeout, clearTimeout } = globalThis;
-/** Runs once no reaction of a promise is left to run. */
-const { nextTick } = process;
 
 /** One spawned target: its native engine, its links, and the calls that are out. */
 export class Engine {
@@ -79,28 +73,17 @@ export class Engine {
   readonly #memory = new SharedMemory(() => this.#native);
   readonly #requests: RequestEncoder;
   readonly #callbacks: CallbackServer;
+  readonly #outbox: Outbox;
   /** Hides secrets in what is told; undefined if there are none. */
   readonly #redactor: Redactor | undefined;
   /** What is kept between calls. */
   readonly sessions: SessionStore;
   /** What Python may call in one session only. */
   readonly sessionHandlers = new SessionHandlers((id) => this.sessions.info(id)?.number);
-  #writer: Writer;
-  /** The buffer that {@link #submitBytes} submits. */
-  #submitted: Buffer | undefined;
-  #submitBytes: (end: number) => void = () => {};
-  #flushing = false;
-  /** Whether what was read is being looked through. */
-  #receiving = false;
-  /** Whether callbacks that were just read have been answered already. */
-  #answered = false;
   #wakeAt = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   /** Whether the user wants Node to stay up for idle workers. */
   #referenced = true;
-  readonly #flush = (): void => this.#submit();
-  /** Its `then` costs a third of `queueMicrotask`, which makes an async resource of each task. */
-  readonly #turn = Promise.resolve();
 
   /**
    * @param handlers what Python may call
@@ -126,23 +109,27 @@ export class Engine {
     const link: CallbackLink = {
       send: (asked, kind, answer) => {
         const value = kind === 'error' ? this.#reported(answer as HostFailure) : answer;
-        const refusal = writeAnswer(this.#writer, parts, asked, kind, value);
+        const refusal = writeAnswer(this.#outbox.writer, parts, asked, kind, value);
         if (refusal !== undefined) return refusal;
-        if (kind === 'item') this.#sendWithOthers();
-        else this.#answerSoon();
+        if (kind === 'item') this.#outbox.sendWithOthers();
+        else this.#outbox.answerSoon();
         return undefined;
       },
       end: (asked) => {
-        writeEnd(this.#writer, asked);
-        this.#answerSoon();
+        writeEnd(this.#outbox.writer, asked);
+        this.#outbox.answerSoon();
       },
     };
     this.#callbacks = new CallbackServer(handlers, this.#functions, link, this.sessionHandlers);
-    this.#writer = this.#requests.createWriter();
     this.#native = createEngine(this.#table, () => {
       this.#native.poll();
       this.#settle(undefined, false);
     });
+    this.#outbox = new Outbox(
+      this.#native,
+      () => this.#requests.createWriter(),
+      () => this.#settle(undefined, false),
+    );
     this.sessions = new SessionStore(this.#native, {
       depth: config.depthLimit,
       settle: () => this.#settle(undefined, false),
@@ -201,7 +188,7 @@ export class Engine {
   /** Does something to the pool as a whole; settles when that is over. */
   operate(request: PoolRequest): Promise<void> {
     return this.#operations.start((ticket) => {
-      this.#submit();
+      this.#outbox.submit();
       this.#native.operate(ticket, JSON.stringify(request));
       this.#settle(undefined, false);
     });
@@ -210,7 +197,7 @@ export class Engine {
   /** Rejects all calls and stops all workers; `stopped` follows. */
   stop(): void {
     this.#callbacks.close(new DisposedError('DISPOSED', 'the instance was disposed of'));
-    this.#submit();
+    this.#outbox.submit();
     this.#native.stop();
     this.#settle(undefined, false);
   }
@@ -257,9 +244,10 @@ export class Engine {
     options: NormalizedCallOptions | undefined,
   ): SynapseError | undefined {
     // A getter inside a value may itself call Python: that call gets a writer of its own.
-    if (this.#writer.busy) return this.#encodeApart(id, target, value, options);
+    const { writer } = this.#outbox;
+    if (writer.busy) return this.#encodeApart(id, target, value, options);
     const asked = this.#callbacks.open === 0 ? undefined : this.#callbacks.current();
-    const failure = this.#requests.encode(this.#writer, id, target, value, options, asked);
+    const failure = this.#requests.encode(writer, id, target, value, options, asked);
     return failure && this.#shown(failure);
   }
 
@@ -269,35 +257,10 @@ export class Engine {
     value: unknown,
     options: NormalizedCallOptions | undefined,
   ): SynapseError | undefined {
-    const outer = this.#writer;
-    this.#writer = this.#requests.createWriter();
-    try {
+    return this.#outbox.apart(() => {
       const encode = () => this.#encode(id, target, value, options);
-      const failure = this.#functions.apart(() => this.#memory.apart(encode));
-      if (failure === undefined) {
-        this.#native.submit(this.#writer.buffer, this.#writer.position);
-        // What that settled is taken with the next answer: this code may run inside a value.
-        void this.#turn.then(() => this.#settle(undefined, false));
-      }
-      return failure;
-    } finally {
-      this.#writer = outer;
-    }
-  }
-
-  #submit(): void {
-    this.#flushing = false;
-    const writer = this.#writer;
-    if (writer.position === 0) return;
-    const { buffer, position } = writer;
-    if (buffer !== this.#submitted && buffer.length <= KEEP_BYTES) {
-      this.#submitted = buffer;
-      this.#submitBytes = this.#native.submitter(buffer);
-    }
-    if (buffer === this.#submitted) this.#submitBytes(position);
-    else this.#native.submit(buffer, position);
-    writer.clear(KEEP_BYTES);
-    this.#settle(undefined, false);
+      return this.#functions.apart(() => this.#memory.apart(encode));
+    });
   }
 
   /** The call is among this tick's frames: its answer will be waited for. */
@@ -317,47 +280,13 @@ export class Engine {
     }
     this.#pending.add(id, call);
     if (this.#pending.size === 1 && !this.#referenced) this.#hold();
-    this.#sendSoon();
-  }
-
-  /** What has been written goes out when this tick ends, or now if it is much. */
-  #sendSoon(): void {
-    if (this.#writer.position >= FLUSH_BYTES) this.#submit();
-    else if (!this.#flushing) {
-      this.#flushing = true;
-      void this.#turn.then(this.#flush);
-    }
-  }
-
-  /** The same for an item: what its stream has ready goes out with it. */
-  #sendWithOthers(): void {
-    if (this.#writer.position >= FLUSH_BYTES) this.#submit();
-    else if (!this.#flushing) {
-      this.#flushing = true;
-      nextTick(this.#flush);
-    }
-  }
-
-  /**
-   * As {@link #sendSoon}, but an answer that a handler gives at once waits for what has been read
-   * only: Python waits for it, and nothing else has been woken that could send with it.
-   */
-  #answerSoon(): void {
-    if (this.#receiving) this.#answered = true;
-    else this.#sendSoon();
-  }
-
-  /** Sends what was answered at once. @param alone whether no call was settled with it */
-  #sendAnswers(alone: boolean): void {
-    this.#answered = false;
-    if (alone) this.#submit();
-    else this.#sendSoon();
+    this.#outbox.sendSoon();
   }
 
   /** Nobody wants the answer any more. */
   #giveUp(id: number): void {
     if (this.#take(id) === undefined) return;
-    this.#submit();
+    this.#outbox.submit();
     this.#native.cancel(id);
     this.#settle(undefined, false);
   }
@@ -574,12 +503,11 @@ export class Engine {
           progress.consumed = this.#table[table.CONSUMED] as number;
           progress.need = this.#table[table.NEED] as number;
           const before = this.#pending.size;
-          this.#receiving = true;
+          this.#outbox.beginReading();
           try {
             this.#settle(rest, owned);
           } finally {
-            this.#receiving = false;
-            if (this.#answered) this.#sendAnswers(this.#pending.size === before);
+            this.#outbox.endReading(this.#pending.size === before);
           }
           start += progress.consumed;
         } while (progress.need === 0);
