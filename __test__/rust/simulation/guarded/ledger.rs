@@ -24,6 +24,8 @@ pub(crate) struct Record {
     pub(crate) stream: bool,
     /// It belongs to a session.
     pub(crate) in_session: bool,
+    /// A worker waits for it: no bulkhead holds it up.
+    pub(crate) nested: bool,
     pub(crate) deadline: Option<Time>,
     /// Requests of it that were written.
     pub(crate) writes: u32,
@@ -298,7 +300,7 @@ impl Ledger {
             for handler in 0..3 {
                 let out = open
                     .iter()
-                    .filter(|r| r.asks.0 == handler && r.writes > 0)
+                    .filter(|r| r.asks.0 == handler && r.writes > 0 && !r.nested)
                     .count();
                 ensure!(
                     out <= bulkhead.limit as usize,

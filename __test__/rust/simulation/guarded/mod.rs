@@ -4,6 +4,7 @@
 //!
 //! The same variables choose seeds: `SYNAPSE_SIM_SEEDS`, `SYNAPSE_SIM_SEED`.
 
+mod callbacks;
 mod ledger;
 mod scenario;
 mod world;
@@ -60,6 +61,9 @@ fn every_policy_acts() {
         "closed",
         "reset",
         "item",
+        "nested",
+        "nested in a strict session",
+        "nested, but bound elsewhere",
     ];
     let missing: Vec<&str> = wanted
         .into_iter()

@@ -33,6 +33,8 @@ pub(crate) struct Scenario {
     pub(crate) never: u64,
     /// That a worker does not yield to a cancellation.
     pub(crate) stubborn: u64,
+    /// That a call makes a callback instead of being done.
+    pub(crate) callbacks: u64,
 }
 
 pub(crate) fn retry(random: &mut Random) -> RetryPolicy {
@@ -170,6 +172,7 @@ impl Scenario {
             raise,
             never,
             stubborn,
+            callbacks: random.pick(&[0, 0, 20]),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
 use synapse::engine::{
-    Actions, Affinity, CallOptions, Command, Engine, Exit, InSession, PolicyHoldings, SettledKind,
-    Submission,
+    Actions, Affinity, CallOptions, Command, Engine, Exit, InSession, Nested, PolicyHoldings,
+    SettledKind, Submission,
 };
 use synapse::ids::{CallId, WorkerId};
 use synapse::protocol::header::{self, Header, Kind};
@@ -15,6 +15,7 @@ use synapse::protocol::message::{self, Handler, Hello, Mode};
 use synapse::session::TimeToLive;
 use synapse::time::Time;
 
+use crate::simulation::guarded::callbacks::Callbacks;
 use crate::simulation::guarded::ledger::{Ledger, Record};
 use crate::simulation::guarded::scenario::{Scenario, overrides};
 use crate::simulation::ledger::{Verdict, ensure};
@@ -32,7 +33,7 @@ const REMAINING: &[u8] = b"\xa9remaining\xcb";
 const SESSION: &[u8] = b"\xa7session\x82\xa2id\xa1s\xa4data\x80";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
+pub(super) enum What {
     Call,
     Cancel(CallId),
     Grant(CallId),
@@ -40,6 +41,7 @@ enum What {
     Finish(WorkerId, CallId),
     Yield(WorkerId, CallId),
     Die(WorkerId),
+    Host(u32),
     Reset,
     Clear,
     Stop,
@@ -53,19 +55,22 @@ struct Task {
 }
 
 #[derive(Debug, Default)]
-struct Worker {
+pub(super) struct Worker {
     tasks: BTreeMap<CallId, Task>,
     dead: bool,
+    /// The engine has had it stopped or killed, or has heard of its death.
+    pub(super) doomed: bool,
 }
 
 pub(crate) struct World {
-    scenario: Scenario,
-    random: Random,
-    now: Time,
-    engine: Engine,
-    actions: Actions,
-    ledger: Ledger,
+    pub(super) scenario: Scenario,
+    pub(super) random: Random,
+    pub(super) now: Time,
+    pub(super) engine: Engine,
+    pub(super) actions: Actions,
+    pub(super) ledger: Ledger,
     workers: BTreeMap<WorkerId, Worker>,
+    pub(super) callbacks: Callbacks,
     agenda: BinaryHeap<Reverse<(Time, u64, What)>>,
     planned: u64,
     made: u32,
@@ -87,6 +92,7 @@ impl World {
             now: Time(1_000),
             actions: Actions::default(),
             workers: BTreeMap::new(),
+            callbacks: Callbacks::default(),
             agenda: BinaryHeap::new(),
             planned: 0,
             made: 0,
@@ -153,7 +159,7 @@ impl World {
         Ok(self.ledger.seen)
     }
 
-    fn plan(&mut self, after: u64, what: What) {
+    pub(super) fn plan(&mut self, after: u64, what: What) {
         self.planned += 1;
         let at = self.now + Duration::from_micros(after);
         self.agenda.push(Reverse((at, self.planned, what)));
@@ -169,7 +175,8 @@ impl World {
     fn happen(&mut self, what: What) -> Verdict {
         let now = self.now;
         match what {
-            What::Call => return self.call(),
+            What::Call => return self.call(None),
+            What::Host(callback) => return self.host(callback),
             What::Cancel(call) => {
                 if self
                     .ledger
@@ -204,7 +211,8 @@ impl World {
             What::Yield(worker, attempt) => {
                 let there = self.worker(worker).tasks.remove(&attempt).is_some();
                 if there && !self.worker(worker).dead {
-                    let bytes = answer(attempt, Kind::Error, b"\x80");
+                    let mut bytes = self.give_up(attempt);
+                    bytes.extend(answer(attempt, Kind::Error, b"\x80"));
                     return self.receive(worker, &bytes);
                 }
             }
@@ -222,14 +230,15 @@ impl World {
         self.carry_out(&[])
     }
 
-    fn worker(&mut self, worker: WorkerId) -> &mut Worker {
+    pub(super) fn worker(&mut self, worker: WorkerId) -> &mut Worker {
         self.workers.entry(worker).or_default()
     }
 
-    fn call(&mut self) -> Verdict {
+    /// A caller makes a call, or the host does on behalf of a callback.
+    pub(super) fn call(&mut self, nested: Option<Nested>) -> Verdict {
         self.made += 1;
         let call = CallId(self.made);
-        if self.made < self.scenario.calls {
+        if nested.is_none() && self.made < self.scenario.calls {
             let after = self.random.within(0..=self.scenario.pace);
             self.plan(after, What::Call);
         }
@@ -265,6 +274,7 @@ impl World {
                 set,
                 stream,
                 in_session: affinity.is_some(),
+                nested: nested.is_some(),
                 deadline: options.deadline,
                 writes: 0,
                 seen_item: false,
@@ -280,7 +290,12 @@ impl World {
                 self.plan(0, what);
             }
         }
-        let frame = request(call, handler, arg, stream);
+        if let Some(nested) = nested {
+            let strict = affinity.is_some_and(|affinity| affinity != Affinity::Hint);
+            self.nest(call, nested, strict);
+        }
+        let mut frame = request(call, handler, arg, stream);
+        frame[5] |= if nested.is_some() { header::NESTED } else { 0 };
         let mut submission = Submission {
             id: call,
             handler: u16::from(handler),
@@ -288,7 +303,6 @@ impl World {
             options,
         };
         self.note(&format!("{call} {options:?} {own:?}"));
-        let actions = &mut self.actions;
         if let Some(affinity) = affinity {
             // Often shorter than what a call takes with all its attempts, which keeps it all the same.
             let lives = self.random.micros(1..=8_000);
@@ -296,21 +310,28 @@ impl World {
             let session = InSession { id, affinity, ttl };
             let joined = self
                 .engine
-                .join(self.now, &mut submission, session, actions);
+                .join(self.now, &mut submission, session, &mut self.actions);
             ensure!(joined, "call {call} has no session");
+            self.nest_in_session(call);
         }
-        match &own {
-            None => self.engine.submit(self.now, &submission, actions),
-            Some(own) => self
-                .engine
-                .submit_guarded(self.now, &submission, None, own, actions),
+        let (engine, now, actions) = (&mut self.engine, self.now, &mut self.actions);
+        match (&own, nested) {
+            (None, None) => engine.submit(now, &submission, actions),
+            (None, Some(nested)) => engine.submit_nested(now, &submission, nested, actions),
+            (Some(own), nested) => engine.submit_guarded(now, &submission, nested, own, actions),
         }
         let kept = self.actions.kept.iter().any(|kept| kept.call == call);
+        let at_once = self.runs_at_once(call);
         self.carry_out(&[])?;
+        self.callbacks.bound = None;
         let record = &self.ledger.calls[&call];
         ensure!(
             !refuses || record.told && record.writes == 0,
             "call {call} went through an open breaker"
+        );
+        ensure!(
+            !at_once || record.told || record.writes > 0,
+            "call {call}, for which a worker waits, is held up"
         );
         if limited && !kept && (!record.told || record.writes > 0) {
             self.ledger.admitted(handler);
@@ -337,12 +358,19 @@ impl World {
             let Some(task) = self.worker(worker).tasks.get(&attempt).copied() else {
                 continue;
             };
+            if self.waits(attempt) {
+                continue;
+            }
             if self.random.chance(self.scenario.never) {
                 continue;
             }
             if self.random.chance(self.scenario.crash) {
                 self.receive(worker, &bytes)?;
                 return self.die(worker);
+            }
+            if let Some(asking) = self.asks(worker, attempt) {
+                bytes.extend(asking);
+                continue;
             }
             if task.stream && self.random.chance(50) {
                 bytes.extend(answer(attempt, Kind::Item, b"\xc0"));
@@ -381,6 +409,7 @@ impl World {
             return Ok(());
         }
         self.worker(worker).tasks.clear();
+        self.worker(worker).doomed = true;
         self.engine.closed(self.now, worker, &mut self.actions);
         self.carry_out(&[])?;
         let exit = Exit::default();
@@ -390,7 +419,7 @@ impl World {
     }
 
     /// Does what the engine asks for, as a driver does, and hands its words to the ledger.
-    fn carry_out(&mut self, chunk: &[u8]) -> Verdict {
+    pub(super) fn carry_out(&mut self, chunk: &[u8]) -> Verdict {
         for entry in std::mem::take(&mut self.actions.settled) {
             let body = chunk.get(entry.start..entry.end).unwrap_or_default();
             match entry.kind {
@@ -403,6 +432,8 @@ impl World {
                     self.ledger.item(entry.call)?;
                     self.plan(100, What::Grant(entry.call));
                 }
+                SettledKind::Callback => self.asked(entry.call.0)?,
+                SettledKind::Cancel => self.given_up(entry.call.0),
                 other => return Err(format!("{other:?} out of nowhere")),
             }
         }
@@ -412,6 +443,11 @@ impl World {
             let dirty = std::mem::take(&mut self.actions.dirty);
             if commands.is_empty() && dirty.is_empty() {
                 break;
+            }
+            for command in &commands {
+                if let Command::Stop(worker) | Command::Kill(worker) = command {
+                    self.worker(*worker).doomed = true;
+                }
             }
             for worker in dirty {
                 self.flush(worker)?;
@@ -461,6 +497,7 @@ impl World {
                 "call {call} goes by the name of {id}"
             );
             self.ledger.wrote(self.now, call, in_session)?;
+            self.wrote_nested(worker, call, frame[5] & header::NESTED != 0)?;
             let task = Task { asks, stream };
             ensure!(
                 self.worker(worker).tasks.insert(id, task).is_none(),
