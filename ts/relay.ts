@@ -45,6 +45,9 @@ export function createRelay(
         emitter.emit('worker:start', { worker, pid });
         break;
       }
+      case 'spawned':
+        emitter.emit('ready');
+        break;
       case 'healthy':
       case 'drain':
         emitter.emit(type);

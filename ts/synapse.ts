@@ -1,7 +1,6 @@
-/** `Synapse`: one Python module, its workers, and how to call them. */
+/** `Synapse`: one Python module, its workers, and how to call them. What runs is in `lifecycle.ts`. */
 
 import { EventEmitter } from 'node:events';
-import { join, resolve } from 'node:path';
 import type { Observable } from 'rxjs';
 import { type Api, createApi } from './api.js';
 import { layOut } from './arguments.js';
@@ -14,13 +13,12 @@ import {
   type ToolOptions,
 } from './callbacks/index.js';
 import type { CallTarget } from './calls.js';
-import { Engine, type EngineEvent } from './engine.js';
-import { DisposedError, fromFailure, type NativeFailure, SpawnError } from './errors/index.js';
+import { DisposedError } from './errors/index.js';
 import type { SynapseEvents } from './events.js';
 import { withFallback } from './fallback.js';
-import { Handlers } from './handlers.js';
 import { InstanceLogs } from './instance-logs.js';
 import { deliver, hasItems, type ItemOptions } from './items.js';
+import { Lifecycle } from './lifecycle.js';
 import { type MapItems, type MapOptions, mapItems } from './map.js';
 import type { PoolRequest } from './operations.js';
 import {
@@ -29,23 +27,18 @@ import {
   checkSpawnOptions,
   checkStreamOptions,
   type FallbackOption,
-  mergeSpawnOptions,
   normalizeCallOptions,
-  normalizeFacadeOptions,
   normalizeIdleTimeout,
   normalizeReady,
   normalizeResume,
   normalizeResumeFrom,
   normalizeScale,
-  normalizeSpawnOptions,
   normalizeWorker,
   type SessionOptions,
-  type SetupProgress,
   type SpawnOptions,
   type StreamOptions,
 } from './options/index.js';
 import { parseJson } from './parse-json.js';
-import { Redactor } from './redaction.js';
 import { createRelay } from './relay.js';
 import { ResumableStreams } from './resumable.js';
 import {
@@ -57,7 +50,7 @@ import {
 } from './sessions/index.js';
 import { readStats, readWorkers, type Stats, type WorkerInfo } from './stats.js';
 import { PythonStream } from './stream.js';
-import { checkTarget, deferred, keepAlive, sameEntry, type Target } from './target.js';
+import { keepAlive, type Target } from './target.js';
 import * as header from './wire/header.js';
 
 /** What `call` reaches. */
@@ -68,9 +61,6 @@ const DEFAULT_HANDLER: CallTarget = {
   credit: 0,
   finish: undefined,
 };
-
-/** Where the Python package lies: beside `dist/`. */
-const SDK_PATH = join(__dirname, '..', 'python');
 
 /**
  * Calls Python. One instance runs one module in one or more worker processes.
@@ -83,9 +73,7 @@ const SDK_PATH = join(__dirname, '..', 'python');
  * ```
  */
 export class Synapse extends EventEmitter<SynapseEvents> {
-  readonly #defaults: SpawnOptions;
   readonly #logs = new InstanceLogs();
-  readonly #relay = createRelay(this, (text) => this.#logs.push(text));
   /** The same, with its reply parsed as JSON. */
   readonly #parsed: CallTarget = {
     ...DEFAULT_HANDLER,
@@ -93,20 +81,15 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   };
   readonly #hostHandlers = new HostHandlers();
   readonly #resumable = new ResumableStreams();
-  #target: Target | undefined;
-  /** The dispose that is under way. */
-  #disposal: Promise<void> | undefined;
-  /** Whether there was a target that is gone. */
-  #wasSpawned = false;
-  #referenced = true;
+  readonly #lifecycle: Lifecycle;
   readonly #owner: SessionOwner = {
     call: (input, options) => this.call(input, options),
     invoke: (name, args, options) => this.invoke(name, args, options),
     stream: (name, args, options) => this.stream(name, args, options),
     store: (act) => this.#withSessions(act),
     openHandlers: (id, ttl) => this.#openHandlers(id, ttl),
-    handlersOf: (id) => this.#target?.engine.sessionHandlers.of(id),
-    isStream: (name) => this.#target?.handlers.isStream(name) ?? false,
+    handlersOf: (id) => this.#lifecycle.target?.engine.sessionHandlers.of(id),
+    isStream: (name) => this.#lifecycle.target?.handlers.isStream(name) ?? false,
   };
   /** The sessions of this instance: make, list, delete, count. */
   readonly sessions = new SessionManager(this.#owner);
@@ -120,7 +103,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   constructor(defaults: SpawnOptions = {}) {
     super();
     checkSpawnOptions(defaults);
-    this.#defaults = defaults;
+    const relay = createRelay(this, (text) => this.#logs.push(text));
+    this.#lifecycle = new Lifecycle(defaults, this.#hostHandlers, relay);
   }
 
   /** What Python writes to stderr, each piece after `🐍 Python: `. Never completes. */
@@ -138,80 +122,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    * @throws SpawnError if something is missing or Python does not start
    * @throws EnvironmentError if no Python fits or the installation fails
    */
-  async spawn(directory: string, entrypoint: string, options?: SpawnOptions): Promise<void> {
-    checkTarget(directory, entrypoint);
-    if (this.#disposal !== undefined) await this.#disposal;
-    const wanted = resolve(directory);
-    const live = this.#target;
-    if (live !== undefined) {
-      if (live.directory === wanted && sameEntry(live.entrypoint, entrypoint)) return live.ready;
-      throw new SpawnError(
-        'ALREADY_SPAWNED',
-        `the instance runs "${live.entrypoint}" in "${live.directory}" already: dispose of it ` +
-          `before spawning "${entrypoint}" in "${wanted}"`,
-      );
-    }
-    const config = normalizeSpawnOptions(this.#defaults, options, {
-      directory,
-      entrypoint,
-      sdkPath: SDK_PATH,
-    });
-    const { onProgress } = { ...this.#defaults, ...options };
-    const { redact, ...facade } = normalizeFacadeOptions(this.#defaults, options);
-    const redactor = redact === null ? undefined : new Redactor(redact);
-    const ready = deferred();
-    const gone = deferred();
-    const target: Target = {
-      directory: wanted,
-      entrypoint,
-      engine: new Engine(config, this.#hostHandlers, redactor, (event) =>
-        this.#observe(target, event, onProgress),
-      ),
-      callTimeoutMs: config.callTimeoutMs,
-      ...facade,
-      redactor,
-      parallel: config.workers.max * config.concurrency,
-      fallback: mergeSpawnOptions(this.#defaults, options).fallback,
-      handlers: new Handlers(redactor),
-      ready: ready.promise,
-      settleReady: ready,
-      gone: gone.promise,
-      settleGone: gone.resolve,
-      isReady: false,
-      disposing: false,
-    };
-    this.#target = target;
-    // The promise has no handle of its own that would keep Node up meanwhile.
-    const release = keepAlive();
-    try {
-      this.#start(target);
-      await target.ready;
-    } catch (cause) {
-      await target.gone;
-      // It was made where the engine's report came in. Who spawned is what helps.
-      if (cause instanceof Error) Error.captureStackTrace(cause, this.spawn);
-      throw cause;
-    } finally {
-      release();
-    }
-  }
-
-  /** Starts the engine, or leaves nothing behind. */
-  #start(target: Target): void {
-    try {
-      target.engine.start();
-      target.engine.setReferenced(this.#referenced);
-    } catch (cause) {
-      target.engine.release();
-      this.#target = undefined;
-      target.settleGone();
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      const message = `the engine did not start: ${reason}`;
-      const failure = new SpawnError('START_FAILED', message, { cause });
-      const error = target.redactor?.error(failure) ?? failure;
-      target.settleReady.reject(error);
-      throw error;
-    }
+  spawn(directory: string, entrypoint: string, options?: SpawnOptions): Promise<void> {
+    return this.#lifecycle.spawn(directory, entrypoint, options);
   }
 
   /**
@@ -243,7 +155,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   invoke<Result = unknown>(name: string, args?: unknown, options?: CallOptions): Promise<Result>;
   invoke<Result>(name: string, args?: unknown, options?: CallOptions): Promise<Result | number> {
     if (hasItems(options)) return deliver(options, (rest) => this.stream(name, args, rest));
-    const target = this.#target;
+    const target = this.#lifecycle.target;
     if (target === undefined || !target.isReady) {
       return this.#whenReady(() => this.invoke(name, args, options));
     }
@@ -290,9 +202,9 @@ export class Synapse extends EventEmitter<SynapseEvents> {
         stream.reject(cause);
       }
     };
-    const target = this.#target;
+    const target = this.#lifecycle.target;
     if (target?.isReady) start(target);
-    else this.#admitted().then(start, (cause: unknown) => stream.reject(cause));
+    else this.#lifecycle.admitted().then(start, (cause: unknown) => stream.reject(cause));
     return stream;
   }
 
@@ -304,7 +216,9 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    */
   api<Module>(): Api<Module> {
     return createApi<Module>((name, args) =>
-      this.#target?.handlers.isStream(name) ? this.stream(name, args) : this.invoke(name, args),
+      this.#lifecycle.target?.handlers.isStream(name)
+        ? this.stream(name, args)
+        : this.invoke(name, args),
     );
   }
 
@@ -362,7 +276,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   ): Promise<PromiseSettledResult<Result>[]>;
   map<Result = unknown>(name: string, items: MapItems, options?: MapOptions): Promise<Result[]>;
   async map(name: string, items: MapItems, options: MapOptions = {}): Promise<unknown[]> {
-    const { parallel } = await this.#admitted();
+    const { parallel } = await this.#lifecycle.admitted();
     return mapItems(items, options, 2 * parallel, (item, callOptions) =>
       this.invoke(name, item, callOptions),
     );
@@ -376,7 +290,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    */
   async ready(options: { readonly min?: number | undefined } = {}): Promise<void> {
     const min = normalizeReady(options);
-    const target = this.#target;
+    const target = this.#lifecycle.target;
     return this.#operate({ type: 'ready', min }, false).catch(async (cause) => {
       // A spawn that failed says more.
       await target?.ready;
@@ -421,40 +335,38 @@ export class Synapse extends EventEmitter<SynapseEvents> {
 
   /** Names of the module's handlers. */
   handlers(): string[] {
-    return this.#target?.handlers.names() ?? [];
+    return this.#lifecycle.target?.handlers.names() ?? [];
   }
 
   /** The workers that are not gone. */
   workers(): WorkerInfo[] {
-    return readWorkers(this.#target?.engine.workers());
+    return readWorkers(this.#lifecycle.target?.engine.workers());
   }
 
   /** Counters, in total and for each worker. */
   stats(): Stats {
-    return readStats(this.#target?.engine.stats(), this.#resumable.counters());
+    return readStats(this.#lifecycle.target?.engine.stats(), this.#resumable.counters());
   }
 
   /** Closes circuit breakers: that of a handler, or all. The event `breaker` follows. */
   resetBreaker(handler?: string): void {
-    this.#target?.engine.resetBreaker(handler);
+    this.#lifecycle.target?.engine.resetBreaker(handler);
   }
 
   /** Forgets kept results (option `cache`): those of a handler, or all. */
   clearCache(handler?: string): void {
-    this.#target?.engine.clearCache(handler);
+    this.#lifecycle.target?.engine.clearCache(handler);
   }
 
   /** Idle workers keep Node up (the default). */
   ref(): this {
-    this.#referenced = true;
-    this.#target?.engine.setReferenced(true);
+    this.#lifecycle.setReferenced(true);
     return this;
   }
 
   /** Idle workers do not keep Node up; calls that are out still do. */
   unref(): this {
-    this.#referenced = false;
-    this.#target?.engine.setReferenced(false);
+    this.#lifecycle.setReferenced(false);
     return this;
   }
 
@@ -463,28 +375,11 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    * resolves when no process is left. Twice is harmless; `spawn` works again afterwards.
    */
   dispose(): Promise<void> {
-    this.#disposal ??= this.#dispose().finally(() => {
-      this.#disposal = undefined;
-    });
-    return this.#disposal;
+    return this.#lifecycle.dispose();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
-  }
-
-  async #dispose(): Promise<void> {
-    const target = this.#target;
-    if (target === undefined) return;
-    const release = keepAlive();
-    try {
-      target.disposing = true;
-      target.engine.stop();
-      target.settleReady.reject(new DisposedError('DISPOSED', 'disposed of before it was ready'));
-      await target.gone;
-    } finally {
-      release();
-    }
   }
 
   #call<Result>(
@@ -493,7 +388,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     options: CallOptions | undefined,
     input: unknown = value,
   ): Promise<Result> {
-    const target = this.#target;
+    const target = this.#lifecycle.target;
     if (target === undefined || !target.isReady) {
       return this.#whenReady(() => this.#call<Result>(call, value, options, input));
     }
@@ -514,7 +409,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
 
   /** A remark of our own among the logs of Python. */
   #remark(text: string): void {
-    this.#logs.warn(this.#target?.redactor?.text(text, 'text') ?? text);
+    this.#logs.warn(this.#lifecycle.target?.redactor?.text(text, 'text') ?? text);
   }
 
   #withFallback<Result>(
@@ -530,8 +425,8 @@ export class Synapse extends EventEmitter<SynapseEvents> {
 
   /** @param waits whether to wait for `spawn` first */
   async #operate(request: PoolRequest, waits = true): Promise<void> {
-    const target = waits ? await this.#ready() : this.#target;
-    if (target === undefined) await this.#ready();
+    const target = waits ? await this.#lifecycle.ready() : this.#lifecycle.target;
+    if (target === undefined) await this.#lifecycle.ready();
     const release = keepAlive();
     try {
       await target?.engine.operate(request);
@@ -541,85 +436,23 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   }
 
   async #whenReady<Result>(call: () => Promise<Result>): Promise<Result> {
-    await this.#admitted();
+    await this.#lifecycle.admitted();
     return call();
   }
 
   async #withSessions<Answer>(act: (store: SessionStore) => Answer): Promise<Answer> {
-    const target = this.#live();
+    const target = this.#lifecycle.live();
     if (!target.isReady) return this.#whenReady(() => this.#withSessions(act));
     return act(target.engine.sessions);
   }
 
   #openHandlers(id: string, ttl: number): HostHandlers {
-    const { engine, isReady } = this.#live();
+    const { engine, isReady } = this.#lifecycle.live();
     if (!isReady) {
       const message = `the instance is starting: wait for spawn before session "${id}" gets handlers`;
       throw new DisposedError('NOT_SPAWNED', message);
     }
     engine.sessions.open(id, ttl, false);
     return engine.sessionHandlers.open(id);
-  }
-
-  /** A call while `spawn` is under way waits for it unless told otherwise; before, it is refused. */
-  #admitted(): Promise<Target> {
-    const target = this.#target;
-    if (target?.beforeReady === 'reject' && !target.isReady && !target.disposing) {
-      const message =
-        'the instance is starting: wait for spawn, or leave option "beforeReady" at "wait"';
-      return Promise.reject(new DisposedError('NOT_SPAWNED', message));
-    }
-    return this.#ready();
-  }
-
-  async #ready(): Promise<Target> {
-    const target = this.#live();
-    await target.ready;
-    return target;
-  }
-
-  #live(): Target {
-    const target = this.#target;
-    if (target === undefined) {
-      const code = this.#wasSpawned ? 'DISPOSED' : 'NOT_SPAWNED';
-      const hint = this.#wasSpawned ? 'the instance was disposed of; spawn works again' : undefined;
-      const message = 'Cannot send inputs to instance before spawning it.';
-      throw new DisposedError(code, message, { hint });
-    }
-    if (target.disposing) throw new DisposedError('DISPOSED', 'the instance is being disposed of');
-    return target;
-  }
-
-  #observe(
-    target: Target,
-    event: EngineEvent,
-    onProgress: ((event: SetupProgress) => void) | undefined,
-  ): void {
-    const { type, ...detail } = event;
-    switch (type) {
-      case 'handlers':
-        target.handlers.learn(detail as unknown as Parameters<Handlers['learn']>[0]);
-        break;
-      case 'spawned':
-        target.isReady = true;
-        this.#wasSpawned = true;
-        target.settleReady.resolve();
-        this.emit('ready');
-        break;
-      case 'spawn-failed':
-        target.settleReady.reject(fromFailure(detail['failure'] as NativeFailure));
-        break;
-      case 'stopped':
-        target.engine.release();
-        if (this.#target === target) this.#target = undefined;
-        target.settleGone();
-        break;
-      case 'setup':
-        onProgress?.(detail as unknown as SetupProgress);
-        this.#relay(event);
-        break;
-      default:
-        this.#relay(event);
-    }
   }
 }
