@@ -24,7 +24,7 @@ const commands = {
    * caches of files, and those of the installers.
    */
   async setUp(given) {
-    ctx = { ...given, Contender, contender: null };
+    ctx = { ...given, entrant: entrantId, Contender, contender: null };
     if (workload.shared && Contender !== null) {
       ctx.contender = new Contender(ctx.options);
       await ctx.contender.start();

@@ -26,9 +26,9 @@ export const callback = {
   accepts: ({ capabilities }) => capabilities.callbacks === true,
   variants: ({ id }) => [
     { id, title: 'Synapse, a callback', options: { program: 'host' } },
-    { id: TINY, title: 'Synapse, a sequential tiny call', options: { program: 'host', of: TINY } },
+    { id: TINY, title: 'Synapse, a sequential tiny call', options: { program: 'host' } },
   ],
-  measure: (ctx) => (ctx.options.of === TINY ? sequentialMedian(ctx, value) : medianCallback(ctx)),
+  measure: (ctx) => (ctx.entrant === TINY ? sequentialMedian(ctx, value) : medianCallback(ctx)),
   targets: [atMost('synapse', { pinned: 2.0 }, TINY)],
 };
 

@@ -4,7 +4,6 @@
 //!
 //! The same variables choose seeds: `SYNAPSE_SIM_SEEDS`, `SYNAPSE_SIM_SEED`.
 
-mod callbacks;
 mod ledger;
 mod scenario;
 mod world;

@@ -1,5 +1,7 @@
 //! Callers, workers and the clock around one engine with policies.
 
+mod callbacks;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
@@ -15,7 +17,6 @@ use synapse::protocol::message::{self, Handler, Hello, Mode};
 use synapse::session::TimeToLive;
 use synapse::time::Time;
 
-use crate::simulation::guarded::callbacks::Callbacks;
 use crate::simulation::guarded::ledger::{Ledger, Record};
 use crate::simulation::guarded::scenario::{Scenario, overrides};
 use crate::simulation::ledger::{Verdict, ensure};
@@ -70,7 +71,7 @@ pub(crate) struct World {
     pub(super) actions: Actions,
     pub(super) ledger: Ledger,
     workers: BTreeMap<WorkerId, Worker>,
-    pub(super) callbacks: Callbacks,
+    callbacks: callbacks::Callbacks,
     agenda: BinaryHeap<Reverse<(Time, u64, What)>>,
     planned: u64,
     made: u32,
@@ -92,7 +93,7 @@ impl World {
             now: Time(1_000),
             actions: Actions::default(),
             workers: BTreeMap::new(),
-            callbacks: Callbacks::default(),
+            callbacks: callbacks::Callbacks::default(),
             agenda: BinaryHeap::new(),
             planned: 0,
             made: 0,
