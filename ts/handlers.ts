@@ -4,9 +4,7 @@ import type { CallTarget } from './calls.js';
 import { HandlerNotFoundError } from './errors/index.js';
 import { nearest, show } from './options/index.js';
 import type { Redactor } from './redaction.js';
-
-/** How the names begin of what every worker answers besides the handlers of the user. */
-const RESERVED = 'synapse.';
+import { RESERVED } from './reserved.js';
 
 /** What a worker says of a handler. See "Hello" in docs/protocol.md. */
 export interface HandlerInfo {

@@ -6,8 +6,7 @@ import { Engine, type EngineEvent } from './engine.js';
 import { DisposedError, fromFailure, type NativeFailure, SpawnError } from './errors/index.js';
 import { Handlers } from './handlers.js';
 import {
-  mergeSpawnOptions,
-  normalizeFacadeOptions,
+  type FacadeConfig,
   normalizeSpawnOptions,
   type SetupProgress,
   type SpawnOptions,
@@ -60,27 +59,25 @@ export class Lifecycle {
           `before spawning "${entrypoint}" in "${wanted}"`,
       );
     }
-    const config = normalizeSpawnOptions(this.#defaults, options, {
+    const { native, facade } = normalizeSpawnOptions(this.#defaults, options, {
       directory,
       entrypoint,
       sdkPath: SDK_PATH,
     });
-    const { onProgress } = { ...this.#defaults, ...options };
-    const { redact, ...facade } = normalizeFacadeOptions(this.#defaults, options);
+    const { redact, onProgress, ...known } = facade;
     const redactor = redact === null ? undefined : new Redactor(redact);
     const ready = deferred();
     const gone = deferred();
     const target: Target = {
       directory: wanted,
       entrypoint,
-      engine: new Engine(config, this.#hostHandlers, redactor, (event) =>
+      engine: new Engine(native, this.#hostHandlers, redactor, (event) =>
         this.#observe(target, event, onProgress),
       ),
-      callTimeoutMs: config.callTimeoutMs,
-      ...facade,
+      callTimeoutMs: native.callTimeoutMs,
+      ...known,
       redactor,
-      parallel: config.workers.max * config.concurrency,
-      fallback: mergeSpawnOptions(this.#defaults, options).fallback,
+      parallel: native.workers.max * native.concurrency,
       handlers: new Handlers(redactor),
       ready: ready.promise,
       settleReady: ready,
@@ -187,11 +184,7 @@ export class Lifecycle {
   }
 
   /** What the engine tells, in its order. */
-  #observe(
-    target: Target,
-    event: EngineEvent,
-    onProgress: ((event: SetupProgress) => void) | undefined,
-  ): void {
+  #observe(target: Target, event: EngineEvent, onProgress: FacadeConfig['onProgress']): void {
     const { type, ...detail } = event;
     switch (type) {
       case 'handlers':

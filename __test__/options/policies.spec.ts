@@ -13,7 +13,7 @@ import type { Policies } from '../../ts/options/policies.js';
 
 function policies(options: SpawnOptions, defaults?: SpawnOptions): Policies | null {
   const target = { directory: '.', entrypoint: 'main', sdkPath: '/sdk' };
-  return normalizeSpawnOptions(defaults, options, target).policies;
+  return normalizeSpawnOptions(defaults, options, target).native.policies;
 }
 
 const EXPONENTIAL = { initialMs: 100, factor: 2, maxMs: 30_000 };

@@ -7,7 +7,6 @@ import { describe, expect, test } from '@jest/globals';
 import {
   mergeSpawnOptions,
   type NativeConfig,
-  normalizeFacadeOptions,
   normalizeSpawnOptions,
   type SpawnOptions,
 } from '../../ts/options/index.js';
@@ -16,7 +15,7 @@ const target = { directory: './module', entrypoint: 'main', sdkPath: '/sdk' };
 
 function normalized(options?: SpawnOptions, defaults?: SpawnOptions): NativeConfig {
   // Drawn anew for every spawn.
-  return { ...normalizeSpawnOptions(defaults, options, target), seed: 0 };
+  return { ...normalizeSpawnOptions(defaults, options, target).native, seed: 0 };
 }
 
 /** What a spawn without options is. */
@@ -250,8 +249,8 @@ test.each(accepted)('%j is understood', (options, expected) => {
 });
 
 describe('what stays with the facade', () => {
-  const streamTimeout = (...options: Parameters<typeof normalizeFacadeOptions>): number | null =>
-    normalizeFacadeOptions(...options).streamTimeoutMs;
+  const streamTimeout = (defaults?: SpawnOptions, options?: SpawnOptions): number | null =>
+    normalizeSpawnOptions(defaults, options, target).facade.streamTimeoutMs;
 
   test('streams have the limit of calls unless they have one of their own', () => {
     expect(streamTimeout({}, {})).toBeNull();
@@ -271,8 +270,10 @@ describe('what stays with the facade', () => {
   });
 
   test('calls wait for spawn unless told otherwise', () => {
-    expect(normalizeFacadeOptions({}, {}).beforeReady).toBe('wait');
-    expect(normalizeFacadeOptions({ beforeReady: 'reject' }, {}).beforeReady).toBe('reject');
+    expect(normalizeSpawnOptions({}, {}, target).facade.beforeReady).toBe('wait');
+    expect(normalizeSpawnOptions({ beforeReady: 'reject' }, {}, target).facade.beforeReady).toBe(
+      'reject',
+    );
   });
 });
 

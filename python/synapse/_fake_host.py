@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Iterator
 
 from synapse._host_call import Answer, Backend, HostCall
 from synapse._host_errors import HandlerNotFound, HostError
+from synapse._registry import RESERVED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 #: What is called to learn what may be called.
-TOOLS = "synapse.tools"
+TOOLS = f"{RESERVED}tools"
 
 
 class FakeHost(Backend):

@@ -1,12 +1,11 @@
 /** What a handler may be called. */
 
 import { InvalidOptionError, show } from '../options/invalid.js';
+import { RESERVED } from '../reserved.js';
 
 /** Bytes of a name; they are all ASCII. */
 const LONGEST = 64;
 const PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
-/** How the names begin of what every host answers by itself. */
-const RESERVED = 'synapse.';
 
 /** What Python calls to learn what it may call. */
 export const TOOLS = `${RESERVED}tools`;

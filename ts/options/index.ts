@@ -38,8 +38,8 @@ export type { RetryOption, RetryPolicy } from './retry.js';
 export type { Affinity, SessionOptions, SessionReference } from './session.js';
 export {
   checkSpawnOptions,
+  type FacadeConfig,
   mergeSpawnOptions,
-  normalizeFacadeOptions,
   normalizeSpawnOptions,
   type SpawnOptions,
   type SpawnTarget,

@@ -234,7 +234,7 @@ const CHECKS = {
   breaker: normalizeBreaker,
   adaptiveTimeout: normalizeAdaptiveTimeout,
   cache: normalizeCache,
-  fallback: (value: unknown) => value,
+  fallback: (value: unknown) => value as FallbackOption | undefined,
   bulkhead: normalizeBulkhead,
   rateLimit: normalizeRateLimit,
   hedge: normalizeHedge,
@@ -268,9 +268,29 @@ export function checkSpawnOptions(options: SpawnOptions | undefined): void {
   normalize(options ?? {});
 }
 
+/** What becomes of the options of `spawn`. */
+export interface SpawnConfig {
+  /** What the engine takes. */
+  readonly native: NativeConfig;
+  /** What does not reach it. */
+  readonly facade: FacadeConfig;
+}
+
+/** What the facade itself needs to know of the options. */
+export interface FacadeConfig {
+  /** The limit of streams that give none, in ms; null for none. */
+  readonly streamTimeoutMs: number | null;
+  readonly beforeReady: BeforeReadyOption;
+  /** Hides secrets; null if there are none. */
+  readonly redact: Redact | null;
+  /** What answers a call that has failed for good; undefined if nothing does. */
+  readonly fallback: FallbackOption | undefined;
+  /** Told of the steps of the set-up; null if nobody is. */
+  readonly onProgress: OnProgressOption | null;
+}
+
 /**
- * Checks the options, applies the defaults, and makes of them what the engine takes. Nothing has
- * happened yet when it throws.
+ * Checks the options and applies the defaults. Nothing has happened yet when it throws.
  *
  * @throws TypeError or RangeError that names the option and echoes the value
  */
@@ -278,8 +298,13 @@ export function normalizeSpawnOptions(
   defaults: SpawnOptions | undefined,
   options: SpawnOptions | undefined,
   target: SpawnTarget,
-): NativeConfig {
-  const all = normalizeAll(defaults, options);
+): SpawnConfig {
+  const merged = mergeSpawnOptions(defaults, options);
+  const all = normalize(merge(profileOptions(merged.profile), named(merged)));
+  return { native: nativeConfig(all, target), facade: facadeConfig(all) };
+}
+
+function nativeConfig(all: Normalized, target: SpawnTarget): NativeConfig {
   return {
     directory: target.directory,
     entrypoint: target.entrypoint,
@@ -335,34 +360,14 @@ export function normalizeSpawnOptions(
   };
 }
 
-/** What the facade itself needs to know of the options. */
-export interface FacadeConfig {
-  /** The limit of streams that give none, in ms; null for none. */
-  readonly streamTimeoutMs: number | null;
-  readonly beforeReady: BeforeReadyOption;
-  /** Hides secrets; null if there are none. */
-  readonly redact: Redact | null;
-}
-
-/**
- * The options that do not reach the engine.
- *
- * @throws as {@link normalizeSpawnOptions}
- */
-export function normalizeFacadeOptions(
-  defaults: SpawnOptions | undefined,
-  options: SpawnOptions | undefined,
-): FacadeConfig {
-  const { limits, beforeReady, redact } = normalizeAll(defaults, options);
-  return { streamTimeoutMs: limits.streamTimeoutMs, beforeReady, redact };
-}
-
-function normalizeAll(
-  defaults: SpawnOptions | undefined,
-  options: SpawnOptions | undefined,
-): Normalized {
-  const merged = mergeSpawnOptions(defaults, options);
-  return normalize(merge(profileOptions(merged.profile), named(merged)));
+function facadeConfig({
+  limits,
+  beforeReady,
+  redact,
+  fallback,
+  onProgress,
+}: Normalized): FacadeConfig {
+  return { streamTimeoutMs: limits.streamTimeoutMs, beforeReady, redact, fallback, onProgress };
 }
 
 /**

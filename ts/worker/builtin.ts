@@ -5,7 +5,8 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeHandler, type Handler, RESERVED } from './registry.js';
+import { RESERVED } from '../reserved.js';
+import { describeHandler, type Handler } from './registry.js';
 
 /**
  * The handlers of this worker, which gets ready now.

@@ -1,10 +1,8 @@
 /** What the worker's file registers: handlers and hooks. */
 
 import { types } from 'node:util';
+import { RESERVED } from '../reserved.js';
 import { shared } from './shared.js';
-
-/** How the names begin that are kept for what every worker answers by itself. */
-export const RESERVED = 'synapse.';
 
 /** What can be registered. */
 export type HandlerFunction = (...args: never[]) => unknown;

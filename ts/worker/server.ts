@@ -2,6 +2,7 @@
 
 import { abandon, isThenable, step, type Walk, walkOf } from '../callbacks/iterate.js';
 import { DecodeFailure, Decoder } from '../codec/index.js';
+import { RESERVED } from '../reserved.js';
 import * as header from '../wire/header.js';
 import type { Callbacks } from './callbacks.js';
 import { CallContext, CancelledError, type ContextBackend, running } from './context.js';
@@ -22,7 +23,7 @@ import {
 } from './frames.js';
 import type { HostFunctions } from './functions.js';
 import type { Output } from './output.js';
-import { type Handler, RESERVED } from './registry.js';
+import type { Handler } from './registry.js';
 import { Turns } from './turns.js';
 
 /** Kinds that may come for a call that is over. */

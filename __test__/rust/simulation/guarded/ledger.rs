@@ -68,6 +68,11 @@ impl Ledger {
         }
     }
 
+    /// Whether a call's caller has been told of its end, or it was never made.
+    pub(crate) fn is_over(&self, call: CallId) -> bool {
+        self.calls.get(&call).is_none_or(|record| record.told)
+    }
+
     fn open(&mut self, call: CallId) -> Result<&mut Record, String> {
         let record = self.calls.get_mut(&call);
         let record = record.ok_or_else(|| format!("call {call} was never made"))?;

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use synapse::engine::{CallOptions, Command, Config};
+use synapse::engine::{CallOptions, Config};
 use synapse::error::ErrorCode;
-use synapse::ids::CallId;
 use synapse::protocol::header::{Header, Kind};
 use synapse::time::Time;
 
@@ -20,22 +19,14 @@ fn a_worker_on_its_way_out_is_killed_once() {
     let mut harness = Harness::ready(config);
     for id in [1, 2] {
         harness.submit(1, id, CallOptions::default());
-        harness
-            .engine
-            .cancel(Time(u64::from(id)), CallId(id), &mut harness.actions);
+        harness.cancel(u64::from(id), id);
     }
     harness.tick(1_001);
     harness.tick(5_000);
     harness
         .engine
         .control(Time(6_000), ONE, &[0xff; 12], &mut harness.actions);
-    let kills = harness
-        .actions
-        .commands
-        .iter()
-        .filter(|c| **c == Command::Kill(ONE))
-        .count();
-    assert_eq!(kills, 1);
+    assert_eq!(harness.kills(ONE), 1);
 }
 
 #[test]
@@ -50,9 +41,7 @@ fn cancels_that_overtook_a_full_channel_are_told_again_once_it_is_written() {
     assert_eq!(harness.written(ONE), [1, 2, 3, 4]);
     harness.engine.backlogged(ONE);
     for id in [2, 4] {
-        harness
-            .engine
-            .cancel(Time(2), CallId(id), &mut harness.actions);
+        harness.cancel(2, id);
     }
     assert_eq!(harness.cancels(ONE), [2, 4]);
     // The worker has refused one of them by now.
@@ -75,21 +64,13 @@ fn the_calls_of_a_killed_worker_do_not_wait_for_its_exit_for_ever() {
     let mut harness = Harness::ready(config);
     harness.submit(1, 1, CallOptions::default());
     harness.submit(1, 2, CallOptions::default());
-    harness
-        .engine
-        .cancel(Time(1), CallId(1), &mut harness.actions);
+    harness.cancel(1, 1);
     harness.tick(1_001);
     harness.close(2_000, ONE);
     assert_eq!(harness.engine.next_wake(), Some(Time(1_001_001)));
     harness.tick(1_001_001);
     assert_eq!(harness.failed(), [(2, ErrorCode::WorkerExited)]);
-    let kills = harness
-        .actions
-        .commands
-        .iter()
-        .filter(|c| **c == Command::Kill(ONE))
-        .count();
-    assert_eq!(kills, 1);
+    assert_eq!(harness.kills(ONE), 1);
 }
 
 #[test]
@@ -98,9 +79,7 @@ fn a_cancelled_call_that_waits_behind_another_costs_no_worker() {
     for id in [2, 3] {
         harness.submit(3, id, CallOptions::default());
     }
-    harness
-        .engine
-        .cancel(Time(4), CallId(3), &mut harness.actions);
+    harness.cancel(4, 3);
     harness.tick_with(1_004, &began(2));
     assert_eq!(harness.kills(ONE), 0);
     // Looked at again later: now it has begun and does not yield.
@@ -115,9 +94,7 @@ fn a_worker_that_begins_nothing_is_lost_at_the_grace() {
     for id in [2, 3] {
         harness.submit(3, id, CallOptions::default());
     }
-    harness
-        .engine
-        .cancel(Time(4), CallId(2), &mut harness.actions);
+    harness.cancel(4, 2);
     harness.tick_with(1_004, &began(1));
     assert_eq!(harness.kills(ONE), 1);
     harness.exit_with(1_005, ONE, began(1));
@@ -131,9 +108,7 @@ fn what_a_killed_worker_had_answered_before_counts() {
     for id in 2..=4 {
         harness.submit(3, id, CallOptions::default());
     }
-    harness
-        .engine
-        .cancel(Time(4), CallId(3), &mut harness.actions);
+    harness.cancel(4, 3);
     harness.tick_with(1_004, &began(3));
     assert_eq!(harness.kills(ONE), 1);
     harness.exit_with(1_005, ONE, began(3));

@@ -2,7 +2,7 @@
 
 use synapse::engine::{CallOptions, Config, Event};
 use synapse::error::ErrorCode;
-use synapse::ids::{CallId, WorkerId};
+use synapse::ids::WorkerId;
 use synapse::protocol::header::{Header, Kind};
 use synapse::time::Time;
 
@@ -33,9 +33,7 @@ fn a_worker_that_has_exited_gets_no_more_commands() {
     });
     harness.submit(1, 1, CallOptions::default());
     harness.exit(2, ONE);
-    harness
-        .engine
-        .cancel(Time(3), CallId(1), &mut harness.actions);
+    harness.cancel(3, 1);
     harness.tick(600_000);
     assert_eq!(
         harness.actions.commands.len(),

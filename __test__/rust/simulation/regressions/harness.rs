@@ -75,6 +75,10 @@ impl Harness {
             .submit(Time(now), &submission, &mut self.actions);
     }
 
+    pub(crate) fn cancel(&mut self, now: u64, id: u32) {
+        self.engine.cancel(Time(now), CallId(id), &mut self.actions);
+    }
+
     pub(crate) fn answer(&mut self, now: u64, worker: WorkerId, bytes: &[u8]) {
         self.engine
             .received(Time(now), worker, bytes, 100, &mut self.actions);

@@ -179,24 +179,14 @@ impl World {
             What::Call => return self.call(None),
             What::Host(callback) => return self.host(callback),
             What::Cancel(call) => {
-                if self
-                    .ledger
-                    .calls
-                    .get(&call)
-                    .is_none_or(|record| record.told)
-                {
+                if self.ledger.is_over(call) {
                     return Ok(());
                 }
                 self.ledger.cancelled(call);
                 self.engine.cancel(now, call, &mut self.actions);
             }
             What::Grant(call) => {
-                if self
-                    .ledger
-                    .calls
-                    .get(&call)
-                    .is_none_or(|record| record.told)
-                {
+                if self.ledger.is_over(call) {
                     return Ok(());
                 }
                 self.engine.grant(call, 1, &mut self.actions);
