@@ -12,6 +12,7 @@ import {
   type SpawnOptions,
 } from './options/index.js';
 import { Redactor } from './redaction.js';
+import { isOver } from './stats.js';
 import { checkTarget, deferred, keepAlive, sameEntry, type Target } from './target.js';
 
 /** Where the Python package lies: beside `dist/`. */
@@ -49,6 +50,8 @@ export class Lifecycle {
   async spawn(directory: string, entrypoint: string, options?: SpawnOptions): Promise<void> {
     checkTarget(directory, entrypoint);
     if (this.#disposal !== undefined) await this.#disposal;
+    // With `restart: false` it may have died for good: then it is in nobody's way.
+    if (this.target !== undefined && isOver(this.target.engine.stats())) await this.dispose();
     const wanted = resolve(directory);
     const live = this.target;
     if (live !== undefined) {

@@ -189,6 +189,11 @@ export function readStats(json: string | undefined, resumable: ResumableCounters
   return { ...stats, lastActivity, resumable, workers };
 }
 
+/** Whether there is no worker and none will come: the last has died, and none is replaced. */
+export function isOver(json: string): boolean {
+  return (JSON.parse(json) as NativeStats | null)?.max === 0;
+}
+
 /** Reads the engine's list of workers. */
 export function readWorkers(json: string | undefined): WorkerInfo[] {
   return (JSON.parse(json ?? '[]') as WorkerInfo[]).map(withoutZero);

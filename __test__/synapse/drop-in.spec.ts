@@ -1,6 +1,7 @@
 /** A program written for version 1.4 runs unchanged, on either side. */
 
 import { describe, expect, test } from '@jest/globals';
+import type { CallOptions, SpawnOptions } from '../../ts/index.js';
 import { createFolder, createSynapse, isAlive, until } from '../support/modules.js';
 
 /** The sample script of 1.4, with a `print` that used to break its frames. */
@@ -8,6 +9,7 @@ const ECHO = `
   import os
   import struct
   import sys
+  import time
 
   import msgpack
 
@@ -24,6 +26,8 @@ const ECHO = `
           data = os.getpid()
       elif data == 'die':
           os._exit(7)
+      elif data == 'slow':
+          time.sleep(60)
       elif isinstance(data, dict) and 'log' in data:
           sys.stderr.write(data['log'])
           sys.stderr.flush()
@@ -33,8 +37,8 @@ const ECHO = `
       sys.stdout.flush()
 `;
 
-async function spawnEcho() {
-  const synapse = createSynapse();
+async function spawnEcho(options: SpawnOptions = {}) {
+  const synapse = createSynapse(options);
   const folder = createFolder({ 'main.py': ECHO });
   await synapse.spawn(folder, 'main');
   return { synapse, folder };
@@ -70,6 +74,31 @@ describe('a script of version 1.4', () => {
     const { synapse } = await spawnEcho();
     const inputs = Array.from({ length: 5000 }, (_, index) => index);
     expect(await Promise.all(inputs.map((input) => synapse.call(input)))).toEqual(inputs);
+  });
+
+  test('gets what it is sent and no more, whatever the options of a call', async () => {
+    const { synapse } = await spawnEcho();
+    const options: CallOptions[] = [
+      { timeout: 60_000 },
+      { metadata: { any: 'thing' } },
+      { session: 'ada' },
+      { timeout: 60_000, metadata: { a: 1 }, session: 'ada', priority: 1 },
+      { idempotent: true, retry: 2, cache: true },
+    ];
+    for (const option of options)
+      expect(await synapse.call({ a: [1] }, option)).toEqual({ a: [1] });
+    const bytes = Buffer.alloc(1 << 20, 7);
+    expect(bytes.equals(await synapse.call<Buffer>(bytes, { timeout: 60_000 }))).toBe(true);
+  });
+
+  test('a call that is late costs its worker, and its reply answers no other', async () => {
+    const { synapse } = await spawnEcho({ graceMs: 100 });
+    const pid = await synapse.call('pid');
+    const late = synapse.call('slow', { timeout: 200 });
+    const next = ['a', 'b'].map((text) => synapse.call(text));
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT', phase: 'run' });
+    expect(await Promise.all(next)).toEqual(['a', 'b']);
+    expect(await synapse.call('pid')).not.toBe(pid);
   });
 
   test('keeps one process for all calls', async () => {
@@ -142,6 +171,11 @@ describe('a script of version 1.4', () => {
     await synapse.dispose();
     await synapse.spawn(folder, 'main');
     expect(await synapse.call('again')).toBe('again');
+    await expect(synapse.call('die')).rejects.toMatchObject({ code: 'WORKER_EXITED' });
+    // Nobody disposes of it this time; and of two that spawn it one does.
+    await Promise.all([synapse.spawn(folder, 'main'), synapse.spawn(folder, 'main.py')]);
+    expect(await synapse.call('once more')).toBe('once more');
+    expect(synapse.workers()).toHaveLength(1);
   });
 
   test('is spawned again without the calls and replies of before', async () => {
@@ -165,8 +199,9 @@ describe('a script of version 1.4', () => {
   });
 
   test('is gone after dispose, and can be spawned again', async () => {
-    const { synapse, folder } = await spawnEcho();
+    const { synapse, folder } = await spawnEcho({ graceMs: 3_600_000 });
     const pid = await synapse.call<number>('pid');
+    // Were the grace waited for, this would be no test but a pause of many minutes.
     await synapse.dispose();
     expect(isAlive(pid)).toBe(false);
     await synapse.spawn(folder, 'main.py');

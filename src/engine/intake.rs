@@ -228,9 +228,11 @@ impl Engine {
                 if let Some(session) = call.options.session {
                     Self::run_in_session(&mut self.sessions, now, session, worker.id);
                 }
-                let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+                // Its frames have no room for more: a script would read the extras as its input.
+                let arguments = extras::arguments(frame).unwrap_or(payload);
+                let length = u32::try_from(arguments.len()).unwrap_or(u32::MAX);
                 worker.outbox.extend_from_slice(&length.to_le_bytes());
-                worker.outbox.extend_from_slice(payload);
+                worker.outbox.extend_from_slice(arguments);
             }
             Mode::Synapse => {
                 let Some(number) = worker.numbering.of(call.handler) else {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::protocol::depth;
 use crate::protocol::header::{self, Kind};
 
 /// The key `remaining`, and what says that a float of 64 bits follows.
@@ -75,6 +76,15 @@ fn with_extra(frame: &[u8], entry: &[u8]) -> Vec<u8> {
         *field = length.to_le_bytes();
     }
     bytes
+}
+
+/// The arguments of a request, without the extras that may precede them.
+pub fn arguments(frame: &[u8]) -> Option<&[u8]> {
+    let payload = frame.get(header::LEN..)?;
+    if frame.get(5)? & header::EXTRAS == 0 {
+        return Some(payload);
+    }
+    payload.get(depth::first_value(payload)?..)
 }
 
 /// A request with the state of its session among its extras. `None` if it has no extras, or no room
@@ -150,6 +160,25 @@ mod tests {
         ] {
             assert_eq!(with_session(&frame, "s", &data()), None);
         }
+    }
+
+    #[test]
+    fn the_arguments_come_after_the_extras_if_there_are_any() {
+        for arguments in [&b"\x07"[..], b"\x82\xa1a\x01\xa1b\x92\x02\x03", b""] {
+            for extras in [
+                &b"\x80"[..],
+                b"\x82\xa9remaining\xcb\x40\x59\0\0\0\0\0\0\xa1m\x81\xa1k\x01",
+            ] {
+                let frame = request(header::EXTRAS, &[extras, arguments].concat());
+                assert_eq!(super::arguments(&frame), Some(arguments));
+            }
+            assert_eq!(super::arguments(&request(0, arguments)), Some(arguments));
+        }
+        assert_eq!(
+            super::arguments(&request(header::EXTRAS, b"\x81\xa1k")),
+            None
+        );
+        assert_eq!(super::arguments(&[0; header::LEN - 1]), None);
     }
 
     #[test]

@@ -387,11 +387,7 @@ impl World {
             handler,
             id: id.0,
         };
-        let frame = request(
-            header,
-            id,
-            session.is_some() && self.scenario.mode == Mode::Synapse,
-        );
+        let frame = request(header, id, session.is_some());
         let name = self.names.get(usize::from(handler)).map(String::as_str);
         let name = HANDLERS.into_iter().find(|handler| Some(*handler) == name);
         self.ledger.begin();
