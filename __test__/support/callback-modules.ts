@@ -68,6 +68,16 @@ const SYNC = `${COMMON}
       return found
 
   @handler
+  def until_error(name):
+      found = []
+      try:
+          for item in host.call(name):
+              found.append(item)
+      except HostError as error:
+          return [found, error.name, error.message]
+      return found
+
+  @handler
   def nest(depth):
       return ["python", depth, host.deeper(depth - 1).result()] if depth else "bottom"
 
@@ -138,6 +148,16 @@ export const ASYNC = `${COMMON}
           found.append(item)
           if limit is not None and len(found) == limit:
               break
+      return found
+
+  @handler
+  async def until_error(name):
+      found = []
+      try:
+          async for item in host.call(name):
+              found.append(item)
+      except HostError as error:
+          return [found, error.name, error.message]
       return found
 
   @handler

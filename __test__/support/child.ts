@@ -27,8 +27,16 @@ export interface Program {
 /**
  * Runs `source` as a CommonJS program in which `Synapse` is the package's, `packagePath` where the
  * package lies, `python` the options of the shared environment, and `folder` a module's folder.
+ *
+ * @param args of Node
+ * @param detached whether it leads a process group of its own, as a program in a terminal does
  */
-export function runNode(source: string, folder: string, args: readonly string[] = []): Program {
+export function runNode(
+  source: string,
+  folder: string,
+  args: readonly string[] = [],
+  detached = false,
+): Program {
   const prelude = `
     const packagePath = ${JSON.stringify(PACKAGE)};
     const { Synapse } = require(packagePath);
@@ -37,6 +45,7 @@ export function runNode(source: string, folder: string, args: readonly string[] 
   `;
   const child = spawn(process.execPath, [...args, '-e', prelude + source], {
     stdio: ['pipe', 'pipe', 'pipe'],
+    detached,
   });
   running.push(child);
   const lines: string[] = [];

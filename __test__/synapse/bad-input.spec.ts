@@ -1,10 +1,24 @@
 /** Bad input: the error of the contract, nothing left running, and the next thing works. */
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { EnvironmentError, SpawnError, Synapse, type SynapseError } from '../../ts/index.js';
+import {
+  EnvironmentError,
+  type PythonError,
+  SpawnError,
+  Synapse,
+  type SynapseError,
+} from '../../ts/index.js';
 import { runNode } from '../support/child.js';
 import { createFolder, createSynapse, isAlive, spawnModule, until } from '../support/modules.js';
 
@@ -104,10 +118,19 @@ describe('a module that does not start', () => {
 
   test('an import error comes with its traceback', async () => {
     const error = await spawnError({ 'main.py': 'import no_such_module_at_all\n' });
+    expect((error.cause as PythonError).traceback).toMatch(/main\.py", line 1/);
     expect(error.cause).toMatchObject({
       pythonType: 'ModuleNotFoundError',
       message: "No module named 'no_such_module_at_all'",
     });
+  });
+
+  test('is not started again and again', async () => {
+    const folder = createFolder({ 'main.py': 'open("starts", "a").write("x")\nimport nowhere\n' });
+    const synapse = createSynapse({ cwd: folder, restart: { backoff: { initialMs: 1 } } });
+    await expect(synapse.spawn(folder, 'main')).rejects.toMatchObject({ code: 'START_FAILED' });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(readFileSync(join(folder, 'starts'), 'utf8')).toBe('x');
   });
 
   test('sys.exit(3) at import', async () => {
@@ -140,15 +163,21 @@ describe('a module that does not start', () => {
   });
 
   test('one that is never ready', async () => {
-    const source = 'import sys, time\nprint("loading", file=sys.stderr)\ntime.sleep(600)\n';
+    const source = `
+      import os, subprocess, sys, time
+      child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+      print("loading", os.getpid(), child.pid, file=sys.stderr)
+      time.sleep(600)
+    `;
     const folder = createFolder({ 'main.py': source });
     const synapse = createSynapse({ startTimeout: 3000 });
-    await expect(synapse.spawn(folder, 'main')).rejects.toMatchObject({
-      code: 'TIMEOUT',
-      phase: 'start',
-      stderrTail: expect.stringContaining('loading'),
-    });
+    const error = await synapse.spawn(folder, 'main').catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'TIMEOUT', phase: 'start' });
+    const { stderrTail = '' } = error as SynapseError;
+    const pids = (/loading (\d+) (\d+)/.exec(stderrTail) ?? []).slice(1).map(Number);
+    expect(pids).toHaveLength(2);
     expect(synapse.workers()).toEqual([]);
+    await until(() => !pids.some(isAlive));
   });
 
   test('an install that fails comes with the installer’s output, and may be tried again', async () => {

@@ -141,16 +141,30 @@ describe.each(MODES)('%s', (_, source, options) => {
 
   test('a stream that fails delivers the items before', async () => {
     const synapse = await spawn();
-    const seen: unknown[] = [];
-    synapse.handle('see', (item: unknown) => seen.push(item));
     synapse.handle('breaks', function* () {
       yield 1;
+      yield 2;
       throw new RangeError('in the middle');
+    });
+    synapse.handle('breaksLater', async function* () {
+      yield 1;
+      yield 2;
+      await Promise.reject(new RangeError('in the middle'));
+    });
+    // biome-ignore lint/correctness/useYield: it is the start that fails
+    synapse.handle('breaksAtOnce', function* () {
+      throw new RangeError('at the start');
     });
     synapse.handle('bad', function* () {
       yield 1;
       yield Symbol('no');
     });
+    for (const name of ['breaks', 'breaksLater']) {
+      const found = await synapse.invoke('until_error', [name]);
+      expect(found).toEqual([[1, 2], 'RangeError', 'in the middle']);
+    }
+    const atOnce = await synapse.invoke('until_error', ['breaksAtOnce']);
+    expect(atOnce).toEqual([[], 'RangeError', 'at the start']);
     const error = await rejection(synapse.invoke('each', ['breaks']));
     expect(error).toMatchObject({ pythonType: 'synapse.HostError', data: { name: 'RangeError' } });
     expect(await rejection(synapse.invoke('each', ['bad']))).toMatchObject({

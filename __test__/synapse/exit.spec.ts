@@ -9,7 +9,7 @@ import { createFolder, isAlive, until } from '../support/modules.js';
 const MODULE = `
   import ctypes, os, subprocess, sys, time
   import synapse
-  from synapse import handler
+  from synapse import handler, host
 
   @handler
   def pids():
@@ -20,6 +20,14 @@ const MODULE = `
   @handler
   def nothing():
       pass
+
+  @handler
+  def count():
+      yield from range(1_000_000)
+
+  @handler
+  def ask():
+      return host.answer(1).result()
 
   @handler
   def spin():
@@ -103,17 +111,22 @@ describe('no Python outlives Node', () => {
           await instance.dispose();
           console.log('done ');
         });
+        instance.on('log', ({ text }) => console.log('log ' + text));
         console.log('ready ');
       });`,
       folder,
+      [],
+      true,
     );
     const pids = await node.line('pids ');
     await node.line('ready ');
-    node.process.kill('SIGINT');
+    // What the terminal does: the whole group has it.
+    process.kill(-(node.process.pid as number), 'SIGINT');
     expect(await node.line('still ')).toBe('3');
     expect(await node.ended).toBe(0);
     await allGone(pids);
     expect(node.errors.join('')).toBe('');
+    expect(node.lines.filter((line) => line.startsWith('log '))).toEqual([]);
   });
 });
 
@@ -164,6 +177,31 @@ describe('signals', () => {
       expect(existsSync(join(folder, 'stopped'))).toBe(true);
     },
   );
+});
+
+test('a second Ctrl-C ends Node at once, and no Python outlives it', async () => {
+  const folder = createFolder({ 'main.py': MODULE });
+  const node = runNode(
+    `python.graceMs = 3_600_000;
+    ${START} start().then(async () => {
+      require(packagePath).disposeOnSignals(instance);
+      instance.invoke('hold').catch(() => {});
+      setTimeout(() => console.log('ready '), 50);
+      process.once('SIGINT', () => console.log('first '));
+    });`,
+    folder,
+    [],
+    true,
+  );
+  const pids = await node.line('pids ');
+  await node.line('ready ');
+  const group = -(node.process.pid as number);
+  process.kill(group, 'SIGINT');
+  // Its worker does not end, and has an hour for it.
+  await node.line('first ');
+  process.kill(group, 'SIGINT');
+  expect(await node.ended).toBe('SIGINT');
+  await allGone(pids);
 });
 
 describe('signals that others hear too', () => {
@@ -254,7 +292,7 @@ describe('Node ends by itself', () => {
 });
 
 describe('in worker_threads', () => {
-  test('each thread has its own, and terminate() in the middle of calls is safe', async () => {
+  test('each thread has its own, and terminate() in the middle of calls, streams and callbacks is safe', async () => {
     const folder = createFolder({ 'main.py': MODULE });
     const node = runNode(
       `const { Worker } = require('node:worker_threads');
@@ -264,8 +302,17 @@ describe('in worker_threads', () => {
          (async () => {
            const instance = new Synapse(workerData.python);
            await instance.spawn(workerData.folder, 'main');
-           parentPort.postMessage(await instance.invoke('pids'));
-           for (;;) await Promise.all([instance.invoke('nothing'), instance.invoke('nothing')]);
+           instance.handle('answer', async (value) => value);
+           const consume = async () => {
+             for (;;) for await (const item of instance.stream('count')) if (item === 500) break;
+           };
+           const call = async (name) => {
+             for (;;) await Promise.all([instance.invoke(name), instance.invoke(name)]);
+           };
+           const pids = await instance.invoke('pids');
+           const busy = [consume(), call('nothing'), call('ask')];
+           setTimeout(() => parentPort.postMessage(pids), 30);
+           await Promise.all(busy);
          })();
        \`;
        (async () => {

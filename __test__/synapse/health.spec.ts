@@ -14,7 +14,7 @@ import {
 } from '../support/modules.js';
 
 const MODULE = `${PROCESS_HANDLERS}
-  import signal
+  import ctypes, signal
 
   hoard = []
 
@@ -39,6 +39,10 @@ const MODULE = `${PROCESS_HANDLERS}
   @handler
   def poison(dose):
       os.kill(os.getpid(), signal.SIGKILL)
+
+  @handler
+  def reads_address_zero():
+      ctypes.string_at(0)
 
   @handler
   def crash(how):
@@ -226,6 +230,24 @@ describe('crashes', () => {
     if (crash === 'oom') await expect(call).rejects.toThrow('out of memory');
   });
 
+  test.each(['serial', 'threads'] as const)(
+    'in C code tells in its last words which line it was (%s)',
+    async (mode) => {
+      const synapse = await spawnModule(MODULE, { mode, concurrency: mode === 'serial' ? 1 : 2 });
+      const before = await synapse.invoke('pid');
+      const error = await synapse.invoke('reads_address_zero').catch((reason: unknown) => reason);
+      expect(error).toMatchObject({
+        code: 'WORKER_EXITED',
+        signal: 'SIGSEGV',
+        mayHaveExecuted: true,
+        stderrTail: expect.stringMatching(
+          /Fatal Python error: Segmentation fault.*main\.py", line \d+ in reads_address_zero/s,
+        ),
+      });
+      expect(await synapse.invoke('pid')).not.toBe(before);
+    },
+  );
+
   test('a call that kills workers is refused after so many deaths, and others go on', async () => {
     const synapse = await spawnModule(MODULE, {
       workers: 2,
@@ -260,6 +282,16 @@ describe('crashes', () => {
     expect(synapse.stats()).toMatchObject({ restarts: 3, status: 'ready' });
     expect(synapse.stats().workers.map(({ restarts }) => restarts)).toEqual([1, 1, 1]);
     expect(await synapse.invoke('pid')).toEqual(expect.any(Number));
+  });
+
+  test('while idle are seen by no caller, however soon a call comes', async () => {
+    const synapse = await spawnModule(MODULE, { restart: { max: 100, backoff: { initialMs: 1 } } });
+    for (let round = 0; round < 5; round++) {
+      const [pid] = pids(synapse);
+      process.kill(pid as number, 'SIGKILL');
+      expect(await synapse.invoke('pid')).not.toBe(pid);
+    }
+    expect(synapse.stats()).toMatchObject({ restarts: 5, errors: 0 });
   });
 
   test('of a pool whose replacements cannot start: it fails fast with the reason, and heals', async () => {

@@ -22,6 +22,10 @@ const MODULE = `
       os._exit(code)
 
   @handler
+  def quit(code):
+      sys.exit(code)
+
+  @handler
   def kill(number):
       os.kill(os.getpid(), number)
       time.sleep(60)
@@ -78,6 +82,19 @@ describe('a worker that dies', () => {
     expect(calls[1]).toMatchObject({ status: 'fulfilled', value: expect.any(Number) });
   });
 
+  test('with exit code 0 in the middle of a call has failed all the same', async () => {
+    const synapse = await spawnModule(MODULE);
+    for (const how of ['leave', 'quit']) {
+      await expect(synapse.invoke(how, [0])).rejects.toMatchObject({
+        code: 'WORKER_EXITED',
+        exitCode: 0,
+        mayHaveExecuted: true,
+      });
+      expect(await synapse.invoke('pid')).toEqual(expect.any(Number));
+    }
+    expect(synapse.stats()).toMatchObject({ restarts: 2 });
+  });
+
   test.each([
     ['SIGKILL', 9],
     ['SIGSEGV', 11],
@@ -86,7 +103,11 @@ describe('a worker that dies', () => {
     const synapse = await spawnModule(MODULE);
     const exits: WorkerExit[] = [];
     synapse.on('worker:exit', (exit) => exits.push(exit));
-    await expect(synapse.invoke('kill', [number])).rejects.toMatchObject({ signal });
+    await expect(synapse.invoke('kill', [number])).rejects.toMatchObject({
+      signal,
+      exitCode: null,
+      mayHaveExecuted: true,
+    });
     expect(await synapse.invoke('pid')).toEqual(expect.any(Number));
     expect(exits).toMatchObject([{ signal, code: null, reason: 'exited' }]);
     expect(synapse.stats()).toMatchObject({ restarts: 1, status: 'ready' });

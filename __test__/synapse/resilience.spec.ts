@@ -354,6 +354,19 @@ describe('adaptive timeout', () => {
   });
 });
 
+describe('adaptive timeout and failures', () => {
+  test('calls that ran out of time say nothing of how long others take', async () => {
+    const adaptiveTimeout = { base: 60_000, min: 1, max: 120_000 };
+    const { synapse } = await spawn({ adaptiveTimeout, mode: 'async', concurrency: 32 });
+    const late = Array.from({ length: 20 }, () =>
+      failure(synapse.invoke('slow', [60], { timeout: 10 })),
+    );
+    for (const error of await Promise.all(late)) expect(error).toBeInstanceOf(TimeoutError);
+    await synapse.invoke('slow', [0]);
+    expect(synapse.stats().policies?.timeouts['slow']).toBe(60_000);
+  });
+});
+
 describe('cache', () => {
   test('the same call is answered without Python, in whatever order its keys are', async () => {
     const { synapse, runs } = await spawn({ cache: true });
@@ -417,6 +430,26 @@ describe('cache', () => {
     });
     expect(synapse.stats().policies?.cache.stale).toBe(1);
   });
+});
+
+test('an old result comes before a fallback, and what is fresh before both', async () => {
+  const cache = { ttl: 60_000, staleIfError: 60_000 };
+  const { synapse } = await spawn({ cache, restart: false, fallback: () => 'spare' });
+  const fallbacks: unknown[] = [];
+  synapse.on('fallback', (event) => fallbacks.push(event));
+  const short = { cache: { ttl: 1, staleIfError: 60_000 }, fallback: 'plan b' };
+  const old = await synapse.invoke('count', [1], short);
+  await synapse.invoke('count', [2]);
+  await delay(5);
+  const exited = new Promise((resolve) => synapse.once('worker:exit', resolve));
+  process.kill(processOf(synapse), 'SIGKILL');
+  await exited;
+  expect(await synapse.invoke('count', [1], short)).toBe(old);
+  expect(await synapse.invoke('count', [2], { fallback: 'plan b' })).toBe(2);
+  expect(fallbacks).toEqual([]);
+  expect(await synapse.invoke('count', [3], { fallback: 'plan b' })).toBe('plan b');
+  expect(await synapse.invoke('count', [3])).toBe('spare');
+  expect(fallbacks).toHaveLength(2);
 });
 
 describe('bulkhead', () => {

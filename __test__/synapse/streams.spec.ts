@@ -35,6 +35,12 @@ const MODULE = `
       raise KeyError("in the middle")
 
   @handler
+  async def fails_async(after):
+      for index in range(after):
+          yield index
+      raise KeyError("in the middle")
+
+  @handler
   def endless(path):
       try:
           while True:
@@ -161,18 +167,26 @@ describe('a stream', () => {
     expect(rest).toBe(999 * 100_000);
   });
 
-  test('that fails in the middle delivers the items before, then the error', async () => {
-    const synapse = await spawnModule(MODULE);
-    const items: unknown[] = [];
-    const failing = (async () => {
-      for await (const item of synapse.stream('fails', [3])) items.push(item);
-    })();
-    await expect(failing).rejects.toMatchObject({
-      pythonType: 'KeyError',
-      traceback: expect.stringContaining('in the middle'),
-    });
-    expect(items).toEqual([0, 1, 2]);
-  });
+  test.each([
+    ['fails', 3],
+    ['fails', 0],
+    ['fails_async', 3],
+    ['fails_async', 0],
+  ])(
+    'that fails in the middle delivers the items before, then the error: %s, after %i',
+    async (name, after) => {
+      const synapse = await spawnModule(MODULE);
+      const items: unknown[] = [];
+      const failing = (async () => {
+        for await (const item of synapse.stream(name, [after])) items.push(item);
+      })();
+      await expect(failing).rejects.toMatchObject({
+        pythonType: 'KeyError',
+        traceback: expect.stringContaining('in the middle'),
+      });
+      expect(items).toEqual([0, 1, 2].slice(0, after));
+    },
+  );
 
   test('whose item cannot cross says which', async () => {
     const synapse = await spawnModule(MODULE);

@@ -171,7 +171,7 @@ pub(super) fn has_flag(frame: &[u8], flag: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{CallOptions, Config, Event};
+    use crate::engine::{CallOptions, Command, Config, Event, Exit};
     use crate::error::ErrorCode;
     use crate::protocol::VERSION;
     use crate::protocol::message;
@@ -335,8 +335,12 @@ mod tests {
             let mut bench = Bench::ready("synapse");
             bench.submit(1, 0, None);
             assert_eq!(bench.receive(kind, 1), []);
-            let Some(Event::Failed { failure, .. }) = bench.actions.events.first() else {
-                panic!("{kind:?}: {:?}", bench.actions.events)
+            let Bench { engine, actions } = &mut bench;
+            assert_eq!(actions.commands, [Command::Kill(ONE)], "{kind:?}");
+            engine.exited(Time(3), ONE, Exit::default(), actions);
+            engine.closed(Time(3), ONE, actions);
+            let Some(Event::Failed { failure, .. }) = actions.events.first() else {
+                panic!("{kind:?}: {:?}", actions.events)
             };
             assert_eq!(failure.code, ErrorCode::Protocol);
         }

@@ -20,6 +20,9 @@ impl Engine {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
+        if worker.has_broken_protocol() {
+            return;
+        }
         worker.control.extend_from_slice(bytes);
         let pending = std::mem::take(&mut worker.control);
         let mut at = 0;

@@ -41,7 +41,7 @@ impl Engine {
         let Some(worker) = self.workers.get_mut(&id) else {
             return all;
         };
-        if worker.state == WorkerState::Stopping {
+        if worker.state == WorkerState::Stopping || worker.has_broken_protocol() {
             return all;
         }
         worker.last_activity = now;

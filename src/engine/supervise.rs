@@ -101,10 +101,13 @@ impl Engine {
         }
         // It closed its channel and lives: as good as dead. It is killed, unless it goes already,
         // and its exit buries it; only then its journal can be relied upon.
-        let failure = Failure::new(
-            ErrorCode::WorkerExited,
-            format!("worker {id} closed its data channel without exiting"),
-        );
+        let failure = match &worker.cause {
+            Some(Cause::Protocol(failure)) => failure.clone(),
+            _ => Failure::new(
+                ErrorCode::WorkerExited,
+                format!("worker {id} closed its data channel without exiting"),
+            ),
+        };
         if worker.killed || worker.state == WorkerState::Stopping {
             self.settle_all_of(now, id, &failure, actions);
         } else {
@@ -112,9 +115,8 @@ impl Engine {
         }
     }
 
-    /// Kills a worker that is not on its way out yet. Its calls are settled at once if it cannot be
-    /// trusted any more; otherwise what it has answered counts, and what it has not begun goes
-    /// elsewhere when it is dead.
+    /// Kills a worker that is not on its way out yet. What it has answered counts, unless it has broken
+    /// the protocol before, and what it has not begun goes elsewhere when it is dead.
     pub(super) fn kill(&mut self, now: Time, id: WorkerId, cause: Cause, actions: &mut Actions) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
@@ -122,18 +124,16 @@ impl Engine {
         if worker.state == WorkerState::Stopping {
             return;
         }
-        let failure = match &cause {
-            Cause::Protocol(failure) => Some(failure.clone()),
-            Cause::Asked(_)
-            | Cause::Hung
-            | Cause::Closed(_)
-            | Cause::Start(_)
-            | Cause::Frozen(_) => None,
+        // Whose calls are settled when it is gone, by what it had begun.
+        let serves = matches!(worker.state, WorkerState::Ready | WorkerState::Dying);
+        let waits = match cause {
+            Cause::Hung | Cause::Closed(_) | Cause::Frozen(_) => true,
+            Cause::Protocol(_) => serves,
+            Cause::Asked(_) | Cause::Start(_) => false,
         };
-        let heard = matches!(cause, Cause::Hung | Cause::Closed(_) | Cause::Frozen(_));
         worker.cause.get_or_insert(cause);
         let is_killed = std::mem::replace(&mut worker.killed, true);
-        worker.state = if heard {
+        worker.state = if waits {
             self.timers.set(now + UNDEAD, Timer::Drained { worker: id });
             WorkerState::Dying
         } else {
@@ -143,9 +143,6 @@ impl Engine {
         Self::place(&mut self.placement, worker);
         // It may have exited before what it had written was read.
         let exited = worker.exit.is_some();
-        if let Some(failure) = failure {
-            self.settle_all_of(now, id, &failure, actions);
-        }
         if exited {
             self.bury(now, id, actions);
         } else if !is_killed {
@@ -322,13 +319,13 @@ fn obituary(worker: &Worker, exit: &Exit, grace: Duration) -> Failure {
     let id = worker.id;
     let failure = match &worker.cause {
         // It was killed for that: how it ended says nothing, and would only mislead.
-        Some(Cause::Start(failure)) => {
+        Some(Cause::Start(failure) | Cause::Protocol(failure)) => {
             return failure
                 .clone()
                 .with("worker", id.0)
                 .with("stderrTail", exit.stderr_tail.clone());
         }
-        Some(Cause::Protocol(failure) | Cause::Closed(failure)) => failure.clone(),
+        Some(Cause::Closed(failure)) => failure.clone(),
         Some(Cause::Hung) => {
             let message = format!(
                 "worker {id} was killed because a cancelled call had not yielded after {} ms",

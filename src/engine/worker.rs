@@ -227,6 +227,11 @@ impl Worker {
             && !self.liveness.is_frozen()
     }
 
+    /// Nothing that it says counts any more.
+    pub(super) fn has_broken_protocol(&self) -> bool {
+        matches!(self.cause, Some(Cause::Protocol(_)))
+    }
+
     /// Its load if it can take a call.
     pub(super) fn capacity(&self) -> Option<u32> {
         (self.leaving.is_none() && self.has_room()).then_some(self.in_flight)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import faulthandler
 import os
 import sys
 
@@ -41,6 +42,9 @@ def boot(text: str, package: str) -> None:
     if config.parent and os.getppid() != config.parent:
         # The host died while the interpreter started; nobody else would tell us.
         watcher.kill_group()
+    if not faulthandler.is_enabled():
+        # Where a crash happened is among the last words. Those of one thread, for they are few.
+        faulthandler.enable(2, all_threads=False)
     fallback.limit_depth(config.depth)
     codec.graceful = config.graceful
     worker = Worker(config, registry)

@@ -72,6 +72,35 @@ fn a_worker_that_breaks_the_protocol_gets_no_call_first() {
 }
 
 #[test]
+fn what_waits_behind_bytes_that_break_the_protocol_is_sent_to_another() {
+    let mut harness = quick();
+    for id in 2..=4 {
+        harness.submit(3, id, CallOptions::default());
+    }
+    harness.answer(4, ONE, &[0xff; 12]);
+    assert_eq!(harness.kills(ONE), 1);
+    // What looks like an answer is not believed any more.
+    harness.answer(5, ONE, &Header::bare(Kind::Response, 2));
+    assert!(harness.actions.settled.is_empty());
+    harness.exit_with(6, ONE, began(2));
+    harness.close(6, ONE);
+    assert_eq!(harness.failed(), [(2, ErrorCode::FrameTooLarge)]);
+    assert_eq!(harness.may_have_executed(2), Some(true));
+    harness.tick(1_000_000);
+    harness.hello(2);
+    assert_eq!(harness.written(TWO), [3]);
+}
+
+#[test]
+fn a_worker_that_breaks_the_protocol_and_cannot_be_killed_keeps_nobody_waiting() {
+    let mut harness = quick();
+    harness.submit(3, 2, CallOptions::default());
+    harness.answer(4, ONE, &[0xff; 12]);
+    harness.tick(1_000_004);
+    assert_eq!(harness.failed(), [(2, ErrorCode::FrameTooLarge)]);
+}
+
+#[test]
 fn what_a_dead_worker_had_not_begun_is_sent_to_another() {
     let mut harness = quick();
     for id in 2..=5 {
