@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 
 use crate::driver::options::{InheritEnv, Output, Runtime, SpawnOptions};
 use crate::environ::{
-    Entry, EnvironSpec, Environment, Inherit, Installer, Lookup, Progress, Script, Surroundings,
-    Target, Variables, WorkerEnv, command_env, worker_env,
+    Entry, EnvironSpec, Environment, Inherit, Installer, Keeper, Lookup, Progress, Script,
+    Surroundings, Target, Variables, WorkerEnv, command_env, worker_env,
 };
 use crate::error::{ErrorCode, Failure};
-use crate::process::{FIRST_INHERITED, Launch, OwnerId, ResourceLimits};
+use crate::process::{self, FIRST_INHERITED, Kept, Launch, OwnerId, ResourceLimits};
 
 /// The launcher, within the Python package.
 const LAUNCHER: &str = "synapse/_launch.py";
@@ -84,6 +84,20 @@ struct BootLimits {
     depth: u32,
 }
 
+/// Has installers ended by the guard if this process is killed. They are run on the reactor's thread.
+#[derive(Debug)]
+struct Guarded;
+
+impl Keeper for Guarded {
+    fn mark(&self) -> (&'static str, String) {
+        (process::MARKER_VARIABLE, process::marker())
+    }
+
+    fn keep(&self, leader: u32) -> Box<dyn Send> {
+        Box::new(Kept::new(leader))
+    }
+}
+
 /// Checks the target, prepares its environment and composes the command line of its workers.
 pub async fn prepare(options: SpawnOptions, progress: &dyn Progress) -> Result<Prepared, Failure> {
     match options.runtime {
@@ -121,6 +135,7 @@ async fn prepare_python(
         sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
         surroundings: Surroundings {
             variables: options.host_env.iter().collect(),
+            keeper: Some(Arc::new(Guarded)),
             ..Surroundings::of_process()
         },
     };

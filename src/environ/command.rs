@@ -5,12 +5,14 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
+use crate::environ::surroundings::Keeper;
 use crate::environ::variables::Variables;
 
 /// How much of the output is kept for an error, in bytes.
@@ -39,6 +41,8 @@ pub(crate) struct Invocation {
     /// The whole environment: nothing is inherited.
     pub(crate) variables: Variables,
     pub(crate) stdin: Stdio,
+    /// Who sees to it that it does not outlive this process.
+    pub(crate) keeper: Option<Arc<dyn Keeper>>,
 }
 
 /// How it ended.
@@ -66,8 +70,17 @@ pub(crate) async fn run(
         .kill_on_drop(true);
     #[cfg(unix)]
     command.process_group(0);
+    if let Some(keeper) = &invocation.keeper {
+        let (name, value) = keeper.mark();
+        command.env(name, value);
+    }
 
     let mut child = start(&mut command).await?;
+    // Dropped after the group, which may have to be killed first.
+    let _kept = invocation
+        .keeper
+        .zip(child.id())
+        .map(|(keeper, leader)| keeper.keep(leader));
     let mut group = Group::of(&child);
     let mut stdout = Lines::new(Stream::Stdout, child.stdout.take());
     let mut stderr = Lines::new(Stream::Stderr, child.stderr.take());

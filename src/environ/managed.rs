@@ -206,6 +206,7 @@ impl Uv<'_> {
             directory: self.directory.to_path_buf(),
             variables,
             stdin: Stdio::null(),
+            keeper: self.surroundings.keeper.clone(),
         };
         command::run(invocation, on_line)
             .await

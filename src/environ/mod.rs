@@ -58,7 +58,7 @@ pub use packages::Package;
 pub use prepare::prepare;
 pub use progress::{Phase, Progress, Step};
 pub use script::Script;
-pub use surroundings::Surroundings;
+pub use surroundings::{Keeper, Surroundings};
 pub use target::{Entry, Lookup, Target};
 pub use variables::{Inherit, Variables, WorkerEnv, command_env, worker_env};
 pub use version::{Constraint, Version};

@@ -88,6 +88,8 @@ pub(crate) async fn probe(
         directory: directory.to_path_buf(),
         variables: variables.clone(),
         stdin: Stdio::null(),
+        // It has seconds, and gets no end of file from us.
+        keeper: None,
     };
     let mut answer = None;
     let mut take = |stream: Stream, line: &str| {

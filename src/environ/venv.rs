@@ -163,6 +163,7 @@ pub(crate) async fn create(
             directory: directory.to_path_buf(),
             variables: installer_env(&surroundings.variables),
             stdin: lock.stdin(),
+            keeper: surroundings.keeper.clone(),
         };
         let mut take = |_: Stream, line: &str| tell(progress, Phase::Venv, line);
         failure = match command::run(invocation, &mut take).await {

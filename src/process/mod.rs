@@ -21,6 +21,8 @@
 //! | [`Child`] dropped, [`kill_all`] | killed | killed | swept, or left to the guard if we exit first |
 //! | this process is killed | `PR_SET_PDEATHSIG`, guard | guard | guard |
 //!
+//! What others start is under the guard as well while a [`Kept`] lives: installers.
+//!
 //! The guard is a small shell, one per process (`guard.sh`). Without `/bin/sh` there is none, and
 //! without `/proc` (macOS) only groups can be found: a grandchild that left its group then lives
 //! on. The same holds for one that replaced its environment. A process that is meant to outlive its
@@ -39,6 +41,7 @@ mod gate;
 mod guard;
 mod inbox;
 mod journal;
+mod kept;
 mod launch;
 mod life;
 mod limits;
@@ -59,6 +62,7 @@ mod unix;
 pub use crate::process::child::Child;
 pub use crate::process::chunk::Chunk;
 pub use crate::process::event::{ExitReport, Observer, OutputStream, ProcessEvent};
+pub use crate::process::kept::{Kept, marker};
 pub use crate::process::launch::{FIRST_INHERITED, Launch, OutputMode, OwnerId, StopPlan};
 pub use crate::process::limits::ResourceLimits;
 pub use crate::process::link::{DataLink, WriteState};

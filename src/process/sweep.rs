@@ -2,9 +2,9 @@
 //! only groups can be found.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
 use crate::process::marked::end_all;
 use crate::process::run::Mark;
@@ -35,8 +35,13 @@ pub(super) async fn sweep(mark: Mark) {
         !std::mem::replace(&mut queue.is_running, true)
     };
     if start {
-        // Detached: it answers each request.
-        drop(spawn_blocking(serve));
+        // Detached: it answers each request. Not a thread of the runtime's, which panics if the system
+        // has none left.
+        let thread = thread::Builder::new().name("synapse-sweep".to_owned());
+        if thread.spawn(serve).is_err() {
+            // Then everybody waits, but only for processes that are being killed.
+            serve();
+        }
     }
     // It fails only if the runtime is going down.
     rx.await.ok();

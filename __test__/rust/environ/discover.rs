@@ -44,6 +44,7 @@ impl Machine {
         Surroundings {
             variables: self.variables.clone(),
             probe_limit: Duration::from_secs(30),
+            keeper: None,
         }
     }
 

@@ -208,6 +208,7 @@ impl Sandbox {
         Surroundings {
             variables: self.variables(),
             probe_limit: Duration::from_secs(30),
+            keeper: None,
         }
     }
 

@@ -3,10 +3,15 @@
 //! It is this test binary again, told by a variable to play the host.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
-use synapse::process::{OutputMode, ProcessEvent, kill_all, live};
+use synapse::process::{
+    Launch, OutputMode, OwnerId, ProcessEvent, ResourceLimits, StopPlan, kill_all, kill_owned, live,
+};
 
 use crate::process::{eventually, launch, start, start_with};
 
@@ -23,7 +28,15 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn start(role: &str) -> Self {
-        let mut process = Command::new(std::env::current_exe().unwrap())
+        Self::start_by(role, &[])
+    }
+
+    /// The same by way of a command that starts the program it is given.
+    pub(crate) fn start_by(role: &str, wrapper: &[&str]) -> Self {
+        let program = std::env::current_exe().unwrap();
+        let mut words = wrapper.iter().map(OsStr::new).chain([program.as_os_str()]);
+        let mut process = Command::new(words.next().unwrap())
+            .args(words)
             .args([
                 "--exact",
                 "process::host::plays_its_role",
@@ -100,6 +113,8 @@ fn plays_its_role() {
         ["replace"] => replace(),
         ["churn", rounds] => churn(rounds.parse().unwrap()),
         ["starve"] => starve(),
+        ["crowded"] => crowded(),
+        ["reuse"] => reuse(),
         _ => panic!("unknown role {role}"),
     }
 }
@@ -246,4 +261,92 @@ fn starve() {
     }
     assert_eq!(start("exits_with_code.py", &["5"]).exit().code, Some(5));
     say(&format!("{failures} {successes}"));
+}
+
+/// A worker that needs nothing that only the super-user can read.
+fn shell(code: &str) -> Launch {
+    Launch {
+        inherited: Vec::new(),
+        owner: OwnerId::new(),
+        program: "/bin/sh".into(),
+        args: ["-c", code].map(Into::into).to_vec(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+        cwd: "/".into(),
+        stdout: OutputMode::Event,
+        stderr: OutputMode::Event,
+        limits: ResourceLimits::default(),
+    }
+}
+
+/// Has as many processes as its user may: nothing can be started, and what runs goes on and may die.
+fn crowded() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let serves = "printf ready >&5; read -r line <&3; printf heard >&5; exec sleep 3600";
+    let mut worker = start_with(shell(serves)).unwrap();
+    worker.wait_for_control(b"ready");
+    let mut victim = start_with(shell("printf ready >&5; exec sleep 3600")).unwrap();
+    victim.wait_for_control(b"ready");
+    let before = totals();
+    let normal = getrlimit(Resource::Nproc);
+    let current = Some(1);
+    setrlimit(Resource::Nproc, Rlimit { current, ..normal }).unwrap();
+    for _ in 0..5 {
+        let error = start_with(shell("exit 0")).err().expect("a worker started");
+        assert_eq!(error.raw_os_error(), Some(libc::EAGAIN), "{error}");
+    }
+    victim.child.kill();
+    assert_eq!(victim.exit().signal, Some(libc::SIGKILL));
+    worker.child.data.write(b"line\n").unwrap();
+    worker.wait_for_control(b"heard");
+    setrlimit(Resource::Nproc, normal).unwrap();
+    assert_eq!(start_with(shell("exit 5")).unwrap().exit().code, Some(5));
+    worker.child.kill();
+    worker.exit();
+    eventually("nothing is left open", || totals()[0] <= before[0]);
+    say("survived");
+}
+
+/// Has the number of a worker that is gone given to a stranger, who leads a group, and then ends the
+/// worker in every way there is.
+fn reuse() {
+    let mut launch = launch("waits_for_end.py", &[]);
+    let owner = OwnerId::new();
+    launch.owner = owner;
+    let mut worker = start_with(launch).unwrap();
+    worker.wait_for_control(b"ready");
+    let number = worker.child.pid();
+    worker.child.kill();
+    let (_story, child) = worker.story();
+    let mut stranger = stranger(number);
+    child.kill();
+    child.stop(StopPlan::new(Duration::ZERO));
+    kill_owned(owner);
+    kill_all();
+    drop(child);
+    // Another whole life, with a sweep of its own: what was under way has been done.
+    start("exits_with_code.py", &["0"]).exit();
+    assert!(stranger.try_wait().unwrap().is_none(), "the stranger died");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    say("spared");
+}
+
+/// A process with this number, in a namespace where one may choose.
+fn stranger(number: u32) -> Child {
+    for _ in 0..1000 {
+        let last = (number - 1).to_string();
+        std::fs::write("/proc/sys/kernel/ns_last_pid", last).unwrap();
+        let mut process = Command::new("sleep")
+            .arg("3600")
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        if process.id() == number {
+            return process;
+        }
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    panic!("the number {number} was not to be had");
 }

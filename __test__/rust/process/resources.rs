@@ -1,5 +1,7 @@
 //! Descriptors, threads and children stay level.
 
+use std::process::{Command, Stdio};
+
 use crate::process::host::Host;
 
 #[test]
@@ -21,5 +23,40 @@ fn a_lack_of_descriptors_is_an_error_that_leaves_nothing_behind() {
         failures > 5 && successes > 5,
         "{failures} failures, {successes} successes"
     );
+    assert!(host.finish());
+}
+
+#[test]
+fn a_lack_of_processes_is_an_error_and_what_runs_goes_on() {
+    // No limit holds for the super-user.
+    let ordinary = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+    ];
+    let is_root = rustix::process::geteuid().is_root();
+    let mut host = Host::start_by("crowded", if is_root { &ordinary } else { &[] });
+    assert_eq!(host.line(), ["survived"]);
+    assert!(host.finish());
+}
+
+#[test]
+fn a_stranger_who_got_the_number_of_a_dead_worker_is_never_signalled() {
+    // Numbers of their own, which begin anew, and the right to say which is next.
+    let own = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+    let as_user = [&own[..], &["--user", "--map-root-user"]].concat();
+    let may = |wrapper: &[&str]| {
+        let (program, words) = wrapper.split_first().unwrap();
+        let mut command = Command::new(program);
+        command.args(words).arg("true").stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let wrapper = [&as_user[..], &own[..]]
+        .into_iter()
+        .find(|wrapper| may(wrapper));
+    let wrapper = wrapper.expect("a namespace of process numbers: unshare(1) is refused here");
+    let mut host = Host::start_by("reuse", wrapper);
+    assert_eq!(host.line(), ["spared"]);
     assert!(host.finish());
 }

@@ -216,6 +216,7 @@ async fn run(
         directory: job.directory.to_path_buf(),
         variables: installer_env(&job.surroundings.variables),
         stdin: job.lock.stdin(),
+        keeper: job.surroundings.keeper.clone(),
     };
     let mut count = Count::default();
     let mut take = |_: Stream, line: &str| {

@@ -91,6 +91,7 @@ async fn ensure_pip(job: &Job<'_>) -> Result<(), EnvironError> {
         directory: job.directory.to_path_buf(),
         variables: installer_env(&job.surroundings.variables),
         stdin: job.lock.stdin(),
+        keeper: job.surroundings.keeper.clone(),
     };
     let mut take = |_: Stream, line: &str| tell(job.progress, Phase::Venv, line);
     let failure = match command::run(invocation, &mut take).await {
