@@ -24,18 +24,26 @@ export interface Program {
   line(start: string): Promise<string>;
 }
 
+/** How a program is started. */
+export interface Way {
+  /** Whether it leads a process group of its own, as a program in a terminal does. */
+  readonly detached?: boolean;
+  /** A command that starts the program it is given. */
+  readonly wrapper?: readonly string[];
+}
+
 /**
  * Runs `source` as a CommonJS program in which `Synapse` is the package's, `packagePath` where the
  * package lies, `python` the options of the shared environment, and `folder` a module's folder.
  *
  * @param args of Node
- * @param detached whether it leads a process group of its own, as a program in a terminal does
+ * @param way how it is started
  */
 export function runNode(
   source: string,
   folder: string,
   args: readonly string[] = [],
-  detached = false,
+  { detached = false, wrapper = [] }: Way = {},
 ): Program {
   const prelude = `
     const packagePath = ${JSON.stringify(PACKAGE)};
@@ -43,7 +51,9 @@ export function runNode(
     const python = { python: ${JSON.stringify(SHARED)}, graceMs: 30_000 };
     const folder = ${JSON.stringify(folder)};
   `;
-  const child = spawn(process.execPath, [...args, '-e', prelude + source], {
+  const words = [...wrapper, process.execPath, ...args, '-e', prelude + source];
+  const [command = '', ...rest] = words;
+  const child = spawn(command, rest, {
     stdio: ['pipe', 'pipe', 'pipe'],
     detached,
   });
@@ -51,10 +61,10 @@ export function runNode(
   const lines: string[] = [];
   const errors: string[] = [];
   const waiting = new Set<() => void>();
-  let rest = '';
+  let unfinished = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const all = (rest + text).split('\n');
-    rest = all.pop() ?? '';
+    const all = (unfinished + text).split('\n');
+    unfinished = all.pop() ?? '';
     lines.push(...all);
     for (const look of waiting) look();
   });

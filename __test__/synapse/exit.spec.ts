@@ -1,6 +1,6 @@
 /** However Node ends, no Python is left; and Node ends when there is nothing left to do. */
 
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { runNode } from '../support/child.js';
@@ -86,6 +86,42 @@ describe('no Python outlives Node', () => {
     await allGone(pids);
   });
 
+  test('killed while it installs', async () => {
+    const folder = createFolder({
+      'main.py': MODULE,
+      'requirements.txt': './slow\n',
+    });
+    const pid = join(folder, 'pid');
+    mkdirSync(join(folder, 'slow'));
+    writeFileSync(
+      join(folder, 'slow', 'pyproject.toml'),
+      '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n' +
+        '[project]\nname = "slow"\nversion = "1"\n',
+    );
+    // In a session of its own, as a compiler's server may be.
+    const build =
+      'import os, subprocess, time\n' +
+      'child = subprocess.Popen(["sleep", "3600"], start_new_session=True)\n' +
+      `with open(${JSON.stringify(`${pid}.new`)}, "w") as file:\n` +
+      '    file.write(f"[{os.getpid()}, {os.getppid()}, {child.pid}]")\n' +
+      `os.rename(${JSON.stringify(`${pid}.new`)}, ${JSON.stringify(pid)})\n` +
+      'time.sleep(3600)\n';
+    writeFileSync(join(folder, 'slow', 'slow.py'), build);
+    const interpreter = JSON.stringify(process.env['SYNAPSE_PYTHON'] ?? 'python3');
+    const node = runNode(
+      `new Synapse({ python: ${interpreter} }).spawn(folder, 'main').catch((reason) => {
+        console.log('failed ' + reason.message);
+      });`,
+      folder,
+    );
+    await until(() => existsSync(pid) || node.lines.length > 0);
+    expect(node.lines).toEqual([]);
+    const building = readFileSync(pid, 'utf8');
+    node.process.kill('SIGKILL');
+    expect(await node.ended).toBe('SIGKILL');
+    await allGone(building);
+  });
+
   test('killed while Python starts', async () => {
     const folder = createFolder({ 'main.py': `import time\ntime.sleep(300)\n` });
     const node = runNode(
@@ -116,7 +152,7 @@ describe('no Python outlives Node', () => {
       });`,
       folder,
       [],
-      true,
+      { detached: true },
     );
     const pids = await node.line('pids ');
     await node.line('ready ');
@@ -191,7 +227,7 @@ test('a second Ctrl-C ends Node at once, and no Python outlives it', async () =>
     });`,
     folder,
     [],
-    true,
+    { detached: true },
   );
   const pids = await node.line('pids ');
   await node.line('ready ');

@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { HeartbeatMissed, Synapse, WorkerExit } from '../../ts/index.js';
+import { runNode } from '../support/child.js';
 import {
   createFolder,
   createSynapse,
@@ -332,6 +333,54 @@ describe('crashes', () => {
     await until(() => told.length === 2);
     expect(told[1]).toBe('healthy');
     expect(await synapse.invoke('ping')).toBe('pong');
+  });
+
+  test('a worker that cannot be replaced for want of descriptors: the others serve, and it comes back', async () => {
+    const folder = createFolder({ 'main.py': MODULE });
+    const node = runNode(
+      `const { openSync, closeSync } = require('node:fs');
+       (async () => {
+         const restart = { max: 3, windowMs: 60_000, backoff: { initialMs: 1, maxMs: 20 } };
+         const instance = new Synapse({ ...python, workers: 2, restart });
+         await instance.spawn(folder, 'main');
+         const delays = [];
+         instance.on('worker:restart', ({ delay }) => delays.push(delay));
+         const reasons = [];
+         instance.on('worker:exit', ({ reason }) => reasons.push(reason));
+         const taken = [];
+         try {
+           for (;;) taken.push(openSync('/dev/null'));
+         } catch (error) {
+           console.log('code ' + error.code);
+         }
+         const [victim, other] = instance.workers();
+         process.kill(victim.pid, 'SIGKILL');
+         while (reasons.length < 6) await instance.invoke('pid');
+         console.log('reasons ' + JSON.stringify(reasons.slice(0, 6)));
+         const served = [];
+         for (let call = 0; call < 20; call++) served.push(await instance.invoke('pid'));
+         console.log('served ' + served.every((pid) => pid === other.pid));
+         for (const descriptor of taken) closeSync(descriptor);
+         while (instance.workers().filter(({ status }) => status === 'ready').length < 2) {
+           await new Promise((resolve) => setTimeout(resolve, 5));
+         }
+         console.log('delays ' + JSON.stringify(delays));
+         await instance.dispose();
+       })();`,
+      folder,
+      [],
+      { wrapper: ['sh', '-c', 'ulimit -n 128; exec "$0" "$@"'] },
+    );
+    expect(await node.line('code ')).toBe('EMFILE');
+    const failed = Array.from({ length: 5 }, () => 'start');
+    expect(JSON.parse(await node.line('reasons '))).toEqual(['exited', ...failed]);
+    expect(await node.line('served ')).toBe('true');
+    // At once, then ever later, to the ceiling.
+    const delays = JSON.parse(await node.line('delays ')) as number[];
+    expect(delays[0]).toBe(0);
+    expect(Math.max(...delays)).toBeGreaterThan(delays[1] as number);
+    expect(Math.max(...delays)).toBeLessThanOrEqual(20);
+    expect(await node.ended).toBe(0);
   });
 
   test('taint: the place of one that crashed so stays empty, and the others work', async () => {
