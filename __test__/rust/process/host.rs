@@ -292,7 +292,7 @@ fn crowded() {
     let current = Some(1);
     setrlimit(Resource::Nproc, Rlimit { current, ..normal }).unwrap();
     for _ in 0..5 {
-        let error = start_with(shell("exit 0")).err().expect("a worker started");
+        let error = start_with(shell("exit 0")).err().unwrap();
         assert_eq!(error.raw_os_error(), Some(libc::EAGAIN), "{error}");
     }
     victim.child.kill();
@@ -334,7 +334,8 @@ fn reuse() {
 
 /// A process with this number, in a namespace where one may choose.
 fn stranger(number: u32) -> Child {
-    for _ in 0..1000 {
+    let mut attempts = 0;
+    loop {
         let last = (number - 1).to_string();
         std::fs::write("/proc/sys/kernel/ns_last_pid", last).unwrap();
         let mut process = Command::new("sleep")
@@ -347,6 +348,7 @@ fn stranger(number: u32) -> Child {
         }
         process.kill().unwrap();
         process.wait().unwrap();
+        attempts += 1;
+        assert!(attempts < 1000, "the number {number} was not to be had");
     }
-    panic!("the number {number} was not to be had");
 }
