@@ -11,6 +11,7 @@ import {
   type HostModule,
   type ToolInfo,
   type ToolOptions,
+  waitWithInputs,
 } from './callbacks/index.js';
 import type { CallTarget } from './calls.js';
 import { DisposedError } from './errors/index.js';
@@ -157,7 +158,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     if (hasItems(options)) return deliver(options, (rest) => this.stream(name, args, rest));
     const target = this.#lifecycle.target;
     if (target === undefined || !target.isReady) {
-      return this.#whenReady(() => this.invoke(name, args, options));
+      return this.#whenReady(() => this.invoke(name, args, options), args);
     }
     let handler: number;
     try {
@@ -204,7 +205,10 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     };
     const target = this.#lifecycle.target;
     if (target?.isReady) start(target);
-    else this.#lifecycle.admitted().then(start, (cause: unknown) => stream.reject(cause));
+    else {
+      const admission = waitWithInputs(args, this.#lifecycle.admitted());
+      admission.then(start, (cause: unknown) => stream.reject(cause));
+    }
     return stream;
   }
 
@@ -390,7 +394,7 @@ export class Synapse extends EventEmitter<SynapseEvents> {
   ): Promise<Result> {
     const target = this.#lifecycle.target;
     if (target === undefined || !target.isReady) {
-      return this.#whenReady(() => this.#call<Result>(call, value, options, input));
+      return this.#whenReady(() => this.#call<Result>(call, value, options, input), input);
     }
     try {
       const { callTimeoutMs } = target;
@@ -435,8 +439,9 @@ export class Synapse extends EventEmitter<SynapseEvents> {
     }
   }
 
-  async #whenReady<Result>(call: () => Promise<Result>): Promise<Result> {
-    await this.#lifecycle.admitted();
+  /** @param input what the call carries, if it may hold streams */
+  async #whenReady<Result>(call: () => Promise<Result>, input?: unknown): Promise<Result> {
+    await waitWithInputs(input, this.#lifecycle.admitted());
     return call();
   }
 

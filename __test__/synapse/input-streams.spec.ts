@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from '@jest/globals';
 import { kwargs, type SpawnOptions, type Synapse } from '../../ts/index.js';
-import { createFolder, spawnModule, until } from '../support/modules.js';
+import { createFolder, createSynapse, spawnModule, until } from '../support/modules.js';
 
 const MODULE = `
   import asyncio, os, threading, time
@@ -460,6 +460,52 @@ describe('an input stream', () => {
     const [found, name, message] = await synapse.invoke<unknown[]>('tells_error', [missing()]);
     expect([found, name]).toEqual([[], 'Error']);
     expect(message).toMatch(/ENOENT/);
+  });
+
+  describe('of a call that waits for spawn', () => {
+    const missing = (): Readable => createReadStream(join(createFolder({}), 'missing'));
+    const begin = (source: string): [Synapse, Promise<void>] => {
+      const synapse = createSynapse();
+      return [synapse, synapse.spawn(createFolder({ 'main.py': source }), 'main')];
+    };
+
+    test('rejects the call with what it fails of, and the others are ended', async () => {
+      const [synapse, spawned] = begin(MODULE);
+      const other = new Readable({ read() {} });
+      const stream = synapse.stream('double', [missing()]);
+      const failures = await Promise.allSettled([
+        synapse.invoke('total', [missing()]),
+        synapse.invoke('nested', [new Map([['items', [other, missing()]]])]),
+        synapse.invoke('total', kwargs({ numbers: missing() })),
+        synapse.call({ input: missing() }),
+        stream.next(),
+      ]);
+      for (const failure of failures) {
+        expect(failure).toMatchObject({ status: 'rejected', reason: { code: 'ENOENT' } });
+      }
+      expect(other.destroyed).toBe(true);
+      // They did not wait for the worker, and it is none the worse for them.
+      expect(synapse.workers().every(({ status }) => status !== 'ready')).toBe(true);
+      await spawned;
+      expect(await synapse.invoke('total', [[1, 2]])).toBe(3);
+    });
+
+    test('is read once the worker is there', async () => {
+      const [synapse, spawned] = begin(MODULE);
+      const total = synapse.invoke('total', [Readable.from([1, 2, 3])]);
+      await spawned;
+      expect(await total).toBe(6);
+    });
+
+    test('is ended if no worker comes', async () => {
+      const [synapse, spawned] = begin('raise SystemExit(3)');
+      const source = new Readable({ read() {} });
+      const call = synapse.invoke('total', [source]);
+      const failed = expect(call).rejects.toMatchObject({ code: 'START_FAILED' });
+      await expect(spawned).rejects.toMatchObject({ code: 'START_FAILED' });
+      await failed;
+      expect(source.destroyed).toBe(true);
+    });
   });
 
   test('that is closed unread is ended while the handler runs', async () => {

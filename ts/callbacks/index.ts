@@ -13,3 +13,4 @@ export {
 export { type AnswerKind, type Asked, type CallbackLink, CallbackServer } from './server.js';
 export { SessionHandlers } from './session-handlers.js';
 export type { ToolInfo, ToolOptions } from './tools.js';
+export { waitWithInputs } from './waiting.js';
