@@ -84,6 +84,8 @@ codes! {
     SessionWorkerUnavailable = "SESSION_WORKER_UNAVAILABLE", "SessionError";
     /// The worker that a session is bound to is busy, and the session does not wait.
     WorkerBusy = "WORKER_BUSY", "SessionError";
+    /// Workers would wait for each other in a circle.
+    Deadlock = "DEADLOCK", "SessionError";
     /// A hub has no pool and no group of that name; the detail `available` lists those there are.
     PoolNotFound = "POOL_NOT_FOUND", "HubError";
     /// A hub has a pool or a group of that name already.

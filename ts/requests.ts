@@ -1,7 +1,7 @@
 /** Calls become frames: what precedes a request, its header, and its arguments. On the hot path. */
 
 import { encodeArrow } from './arrow.js';
-import { type Asked, type FunctionTable, type ValueParts, writeAsked } from './callbacks/index.js';
+import { type Asking, type FunctionTable, type ValueParts, writeAsked } from './callbacks/index.js';
 import type { CallTarget } from './calls.js';
 import { EncodeFailure, Writer } from './codec/index.js';
 import { fromCodec, type SynapseError } from './errors/index.js';
@@ -48,7 +48,7 @@ export class RequestEncoder {
     target: CallTarget,
     value: unknown,
     options: NormalizedCallOptions | undefined,
-    asked: Asked | undefined,
+    asked: Asking | undefined,
   ): SynapseError | undefined {
     const before = writer.position;
     try {

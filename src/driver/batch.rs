@@ -23,6 +23,8 @@ use crate::time::Time;
 const OPTIONS: u8 = 0xf0;
 /// The worker record's kind.
 const WORKER: u8 = 0xf1;
+/// A flag of it: a call of the worker made the callback.
+const OF_CALL: u8 = 1;
 /// The policies record's kind.
 const POLICIES: u8 = 0xf2;
 /// The session record's kind.
@@ -91,12 +93,12 @@ impl<'a> Iterator for Batch<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut options = CallOptions::default();
-        let mut about: Option<(WorkerId, &[u8])> = None;
+        let mut about: Option<(WorkerId, u8, &[u8])> = None;
         let mut policies: Option<&[u8]> = None;
         let mut session = None;
         loop {
             let head = self.rest.first_chunk::<{ header::LEN }>()?;
-            let [l0, l1, l2, l3, kind, _, h0, h1, i0, i1, i2, i3] = *head;
+            let [l0, l1, l2, l3, kind, flags, h0, h1, i0, i1, i2, i3] = *head;
             let total = u32::from_le_bytes([l0, l1, l2, l3]) as usize + 4;
             let (record, rest) = self.rest.split_at_checked(total)?;
             self.rest = rest;
@@ -114,7 +116,7 @@ impl<'a> Iterator for Batch<'a> {
             }
             let id = u32::from_le_bytes([i0, i1, i2, i3]);
             if kind == WORKER {
-                about = Some((WorkerId(id), record.get(header::LEN..)?));
+                about = Some((WorkerId(id), flags, record.get(header::LEN..)?));
                 continue;
             }
             let call = Submission {
@@ -124,9 +126,10 @@ impl<'a> Iterator for Batch<'a> {
                 options,
             };
             let nested = match about {
-                Some((worker, callback)) if kind == Kind::Request as u8 => Some(Nested {
+                Some((worker, flags, callback)) if kind == Kind::Request as u8 => Some(Nested {
                     worker,
                     callback: CallbackId(u32::from_le_bytes(*callback.first_chunk()?)),
+                    of_call: flags & OF_CALL != 0,
                 }),
                 _ => None,
             };
@@ -134,7 +137,7 @@ impl<'a> Iterator for Batch<'a> {
                 (_, nested, Some(policies)) => Item::Guarded(call, nested, policies),
                 (_, Some(nested), None) => Item::Nested(call, nested),
                 (None, None, None) => Item::Call(call),
-                (Some((worker, _)), None, None) => Item::Answer {
+                (Some((worker, ..)), None, None) => Item::Answer {
                     worker,
                     frame: record,
                 },
@@ -263,7 +266,7 @@ mod tests {
         let payload = callback.map(u32::to_le_bytes);
         let payload = payload.as_ref().map_or(&[][..], |bytes| &bytes[..]);
         let length = u8::try_from(payload.len()).unwrap() + 8;
-        let mut bytes = vec![length, 0, 0, 0, WORKER, 0, 0, 0];
+        let mut bytes = vec![length, 0, 0, 0, WORKER, OF_CALL, 0, 0];
         bytes.extend(id.to_le_bytes());
         bytes.extend(payload);
         bytes
@@ -301,7 +304,8 @@ mod tests {
             *nested,
             Nested {
                 worker: WorkerId(4),
-                callback: CallbackId(0x8000_0009)
+                callback: CallbackId(0x8000_0009),
+                of_call: true,
             }
         );
         assert_eq!((second.id, second.options.priority), (CallId(2), 0));

@@ -25,6 +25,8 @@ pub struct Nested {
     pub worker: WorkerId,
     /// For the answer to this.
     pub callback: CallbackId,
+    /// A call that the worker runs asked, and not a thread besides.
+    pub of_call: bool,
 }
 
 /// The options of one call that the engine acts on.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::engine::Engine;
-use crate::engine::action::{Actions, Settled, SettledKind};
+use crate::engine::action::{Actions, Event, Settled, SettledKind};
 use crate::engine::call::{Nested, Submission};
 use crate::engine::worker::WorkerState;
 use crate::ids::{CallId, CallbackId, WorkerId};
@@ -118,25 +118,45 @@ impl Engine {
         nested: Nested,
         actions: &mut Actions,
     ) {
-        let Nested { worker, callback } = nested;
+        let worker = nested.worker;
         let elsewhere = call.options.worker.is_some_and(|wanted| wanted != worker)
             || !self.may_run_nested(call.options.session, worker);
-        let waits = self.workers.get(&worker).is_some_and(|worker| {
-            worker.state == WorkerState::Ready
-                && worker.mode == Mode::Synapse
-                && worker.callbacks.contains(&callback)
-        });
+        let waits = self.waits(nested);
         if waits && !elsewhere {
             self.submit_to(now, call, Some(worker), actions);
             self.pin_nested(call, worker);
-        } else {
-            let frame = without_nested(call.frame);
-            let call = Submission {
-                frame: &frame,
-                ..*call
-            };
-            self.submit_plain(now, &call, actions);
+            return;
         }
+        let frame = without_nested(call.frame);
+        let mut call = Submission {
+            frame: &frame,
+            ..*call
+        };
+        if !waits {
+            self.submit_plain(now, &call, actions);
+            return;
+        }
+        let chosen = self.choose(now, &mut call, actions);
+        let chosen = chosen.and_then(|worker| self.circle(&call, nested).map_or(Ok(worker), Err));
+        match chosen {
+            Ok(worker) => {
+                self.submit_to(now, &call, worker, actions);
+                self.sent_on_errand(call.id, nested);
+            }
+            Err(failure) => {
+                let id = call.id;
+                actions.events.push(Event::Failed { id, failure });
+            }
+        }
+    }
+
+    /// Whether a worker still waits for the answer to a callback.
+    pub(super) fn waits(&self, nested: Nested) -> bool {
+        self.workers.get(&nested.worker).is_some_and(|worker| {
+            worker.state == WorkerState::Ready
+                && worker.mode == Mode::Synapse
+                && worker.callbacks.contains(&nested.callback)
+        })
     }
 }
 
@@ -171,7 +191,7 @@ pub(super) fn has_flag(frame: &[u8], flag: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::{CallOptions, Command, Config, Event, Exit};
+    use crate::engine::{CallOptions, Command, Config, Exit};
     use crate::error::ErrorCode;
     use crate::protocol::VERSION;
     use crate::protocol::message;
@@ -246,7 +266,11 @@ mod tests {
                 None => self.engine.submit(Time(2), &call, &mut self.actions),
                 Some(callback) => {
                     let worker = ONE;
-                    let nested = Nested { worker, callback };
+                    let nested = Nested {
+                        worker,
+                        callback,
+                        of_call: true,
+                    };
                     self.engine
                         .submit_nested(Time(2), &call, nested, &mut self.actions);
                 }

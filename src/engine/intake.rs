@@ -34,25 +34,31 @@ impl Engine {
     /// A call without policies, or an attempt at one with.
     pub(super) fn submit_plain(&mut self, now: Time, call: &Submission<'_>, actions: &mut Actions) {
         let mut call = *call;
-        let worker = match (call.options.worker, call.options.session) {
-            (None, None) => self.placement.pick(),
-            (None, Some(session)) => {
-                match self.place_in_session(now, &mut call, session, actions) {
-                    Ok(worker) => worker,
-                    Err(failure) => {
-                        let id = call.id;
-                        actions.events.push(Event::Failed { id, failure });
-                        return;
-                    }
-                }
+        match self.choose(now, &mut call, actions) {
+            Ok(worker) => self.submit_to(now, &call, worker, actions),
+            Err(failure) => {
+                let id = call.id;
+                actions.events.push(Event::Failed { id, failure });
             }
+        }
+    }
+
+    /// Which worker takes a call now; `None`: it waits.
+    pub(super) fn choose(
+        &mut self,
+        now: Time,
+        call: &mut Submission<'_>,
+        actions: &mut Actions,
+    ) -> Result<Option<WorkerId>, Failure> {
+        Ok(match (call.options.worker, call.options.session) {
+            (None, None) => self.placement.pick(),
+            (None, Some(session)) => self.place_in_session(now, call, session, actions)?,
             (Some(id), _) => self
                 .workers
                 .get(&id)
                 .filter(|w| w.capacity().is_some())
                 .map(|w| w.id),
-        };
-        self.submit_to(now, &call, worker, actions);
+        })
     }
 
     /// A call that `worker` takes now, or that waits if there is none.
@@ -124,6 +130,7 @@ impl Engine {
     /// A call leaves the engine.
     pub(super) fn forget(&mut self, now: Time, id: CallId) -> Option<Call> {
         let call = self.calls.remove(&id)?;
+        self.errands.remove(id);
         self.leave_session(now, call.options.session);
         Some(call)
     }

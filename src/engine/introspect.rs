@@ -109,6 +109,8 @@ pub struct Holdings {
     pub calls: usize,
     /// Calls that wait for a worker.
     pub queued: usize,
+    /// Calls that one worker waits for and another one runs.
+    pub errands: usize,
     /// Timers, those that have lost their meaning included.
     pub timers: usize,
     /// Replacements of dead workers that are not started yet.
@@ -155,6 +157,7 @@ impl Engine {
         Holdings {
             calls: self.calls.len(),
             queued: self.queue.len(),
+            errands: self.errands.len(),
             timers: self.timers.len(),
             restarts: self.restarts_due.len(),
             operations: self.operations.len(),

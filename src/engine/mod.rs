@@ -32,6 +32,7 @@ mod callbacks;
 mod calls;
 mod control;
 mod crowd;
+mod errands;
 mod handlers;
 mod health;
 mod intake;
@@ -69,6 +70,7 @@ pub use crate::engine::worker::Exit;
 pub use crate::session::{Affinity, InSession, SessionUse};
 
 use crate::engine::calls::Calls;
+use crate::engine::errands::Errands;
 use crate::engine::handlers::Handlers;
 use crate::engine::operations::Operation;
 use crate::engine::placement::Placement;
@@ -184,6 +186,7 @@ pub struct Engine {
     config: Config,
     phase: Phase,
     calls: Calls,
+    errands: Errands,
     queue: Queue,
     workers: Workers,
     placement: Placement,
@@ -224,6 +227,7 @@ impl Engine {
             sessions: Sessions::new(config.sessions, config.durable_sessions),
             globals: Globals::default(),
             sweeping: false,
+            errands: Errands::default(),
             placement: Placement::new(&config.strategy, config.seed),
             random: Random::new(config.seed.wrapping_add(1)),
             config,

@@ -281,6 +281,7 @@ impl Engine {
         let Some(mut call) = self.calls.remove(&id) else {
             return Answered::Stray;
         };
+        self.errands.remove(id);
         let refused = self.end_in_session(now, worker, &mut call, failed);
         let Some(worker) = self.workers.get_mut(&worker) else {
             return Answered::Stray;

@@ -10,7 +10,13 @@ export {
   HostHandlers,
   type HostModule,
 } from './registry.js';
-export { type AnswerKind, type Asked, type CallbackLink, CallbackServer } from './server.js';
+export {
+  type AnswerKind,
+  type Asked,
+  type Asking,
+  type CallbackLink,
+  CallbackServer,
+} from './server.js';
 export { SessionHandlers } from './session-handlers.js';
 export type { ToolInfo, ToolOptions } from './tools.js';
 export { waitWithInputs } from './waiting.js';

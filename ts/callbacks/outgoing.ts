@@ -5,7 +5,7 @@ import { fromCodec, type SynapseError } from '../errors/index.js';
 import type { SharedMemory } from '../shared-memory.js';
 import * as header from '../wire/header.js';
 import type { FunctionTable } from './functions.js';
-import type { AnswerKind, Asked } from './server.js';
+import type { AnswerKind, Asked, Asking } from './server.js';
 
 const KINDS: Readonly<Record<AnswerKind, number>> = {
   response: header.KIND_RESPONSE,
@@ -14,12 +14,13 @@ const KINDS: Readonly<Record<AnswerKind, number>> = {
 };
 
 /** Appends the record that says on whose behalf the request after it is made. */
-export function writeAsked(writer: Writer, { worker, id }: Asked): void {
+export function writeAsked(writer: Writer, { worker, id, context }: Asking): void {
   const start = writer.position;
   const end = start + header.HEADER_LENGTH + 4;
   writer.reserve(header.HEADER_LENGTH + 4);
   writer.buffer.writeUInt32LE(id, end - 4);
-  header.writeHeader(writer.buffer, start, end, header.KIND_WORKER, 0, 0, worker);
+  const flags = context.callId === undefined ? 0 : header.OF_CALL;
+  header.writeHeader(writer.buffer, start, end, header.KIND_WORKER, flags, 0, worker);
   writer.position = end;
 }
 

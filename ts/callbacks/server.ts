@@ -4,7 +4,7 @@
  */
 
 import type { SynapseError } from '../errors/index.js';
-import { currentOwner, LazyContext, runFor } from './context.js';
+import { currentOwner, type HandlerContext, LazyContext, runFor } from './context.js';
 import { describeRefusal, describeThrown, type HostFailure, withoutData } from './failure.js';
 import type { FunctionTable, PassedFunction } from './functions.js';
 import { InputWalk } from './input.js';
@@ -31,8 +31,13 @@ export interface Asked {
   readonly id: number;
 }
 
+/** The same, and who asks. */
+export interface Asking extends Asked {
+  readonly context: Pick<HandlerContext, 'callId'>;
+}
+
 /** A callback that has not been answered. */
-interface Served extends Asked {
+interface Served extends Asking {
   readonly server: CallbackServer;
   readonly context: LazyContext;
   /** Items that may be sent; undefined if the caller takes no stream. */
@@ -70,7 +75,7 @@ export class CallbackServer {
   }
 
   /** The callback on whose behalf the current code runs, if that still waits. */
-  current(): Asked | undefined {
+  current(): Asking | undefined {
     const owner = currentOwner() as Served | undefined;
     return owner?.server === this && this.#isOpen(owner) ? owner : undefined;
   }

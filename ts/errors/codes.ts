@@ -30,6 +30,7 @@ export const CODES = {
   SESSION_EXISTS: 'SessionError',
   SESSION_WORKER_UNAVAILABLE: 'SessionError',
   WORKER_BUSY: 'SessionError',
+  DEADLOCK: 'SessionError',
   POOL_NOT_FOUND: 'HubError',
   POOL_EXISTS: 'HubError',
   GROUP_EMPTY: 'HubError',

@@ -29,6 +29,8 @@ export const OPTIONS_LENGTH = 32;
  * the call is made.
  */
 export const KIND_WORKER = 0xf1;
+/** A flag of that record: a call of the worker made the callback, and not a thread besides. */
+export const OF_CALL = 1;
 /**
  * What the call that follows says of policies, as JSON. Between facade and engine only.
  */

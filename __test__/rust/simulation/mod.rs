@@ -140,6 +140,7 @@ fn worlds_are_bad_enough() {
         "SESSION_WORKER_UNAVAILABLE",
         "SESSION_QUOTA_EXCEEDED",
         "WORKER_BUSY",
+        "DEADLOCK",
         // What callbacks meet.
         "callback",
         "callback given up",

@@ -114,6 +114,12 @@ impl Ledger {
             held.queued,
             waiting.len()
         );
+        ensure!(
+            held.errands <= held.calls,
+            "{} errands of {} calls",
+            held.errands,
+            held.calls
+        );
         let open = self
             .calls
             .values()
@@ -327,6 +333,7 @@ impl Ledger {
             },
             calls: 0,
             queued: 0,
+            errands: 0,
             workers: Vec::new(),
         };
         ensure!(*held == empty, "left behind: {held:?}");

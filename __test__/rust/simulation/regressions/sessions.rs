@@ -53,6 +53,7 @@ fn nest(harness: &mut Harness, now: u64, id: u32, affinity: Affinity) {
     let nested = Nested {
         worker: ONE,
         callback: CallbackId(ASKED),
+        of_call: true,
     };
     let Harness { engine, actions } = harness;
     assert!(engine.join(Time(now), &mut call, session, actions));

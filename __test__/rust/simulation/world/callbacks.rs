@@ -151,6 +151,7 @@ impl World {
         let nested = Nested {
             worker,
             callback: CallbackId(callback),
+            of_call: self.random.chance(90),
         };
         let session = self.session_of_a_nested_call(nested);
         let random = &mut self.random;

@@ -3,6 +3,7 @@
 
 mod callbacks;
 mod driver;
+mod errands;
 mod sessions;
 
 use std::cmp::Reverse;
@@ -21,6 +22,7 @@ use crate::simulation::ledger::{Intake, Ledger, Told, Verdict, ensure};
 use crate::simulation::process::{HANDLERS, Process};
 use crate::simulation::random::Random;
 use crate::simulation::scenario::Scenario;
+use crate::simulation::world::errands::Errands;
 
 /// Something that happens by itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,6 +88,7 @@ pub(crate) struct World {
     tickets: u32,
     /// Callbacks that the host has been told of and that nobody has closed.
     callbacks: BTreeSet<(WorkerId, u32)>,
+    errands: Errands,
     /// The worker that a call in a session must go to, if this input writes it.
     preferred: Option<(CallId, WorkerId)>,
     /// What has happened at least once.
@@ -125,6 +128,7 @@ impl World {
             calls_made: 0,
             tickets: 0,
             callbacks: BTreeSet::new(),
+            errands: Errands::new(),
             preferred: None,
             seen: BTreeSet::new(),
             ticks: 0,

@@ -36,13 +36,24 @@ impl World {
     /// The session of a call on behalf of a callback: most often that of the call which waits.
     pub(super) fn session_of_a_nested_call(
         &mut self,
-        Nested { worker, callback }: Nested,
+        Nested {
+            worker, callback, ..
+        }: Nested,
     ) -> Option<Chosen> {
         let process = self.process(worker);
         let waiting = process.asks.get(&callback.0);
         let own = waiting
             .and_then(|call| process.sessions.get(call))
             .map(|(id, _)| id.clone());
+        if self.random.chance(30)
+            && let Some(id) = self.session_of_another_that_waits(worker)
+        {
+            let affinity = Affinity::StrictQueue;
+            return Some(Chosen {
+                affinity,
+                ..self.choose(id)
+            });
+        }
         match own {
             Some(id) if self.random.chance(70) => {
                 self.seen.insert("nested in the same session");
@@ -50,6 +61,15 @@ impl World {
             }
             _ => self.session_of_a_call(),
         }
+    }
+
+    /// A session that is bound to another worker which waits as well.
+    fn session_of_another_that_waits(&self, worker: WorkerId) -> Option<String> {
+        let mut ids = (1..=self.scenario.sessions).map(|length| "s".repeat(length as usize));
+        ids.find(|id| {
+            let bound = self.book.bound(id).filter(|bound| *bound != worker);
+            bound.is_some_and(|bound| self.callbacks.iter().any(|(waits, _)| *waits == bound))
+        })
     }
 
     /// How a caller names a session.
@@ -103,6 +123,7 @@ impl World {
             self.note(&format!("{} {session:?} is refused", call.id));
             return Ok(Intake::Refused(ErrorCode::SessionQuotaExceeded));
         }
+        let mut errand = None;
         if let Some(nested) = nested
             && self.waits(nested.worker, nested.callback.0)
         {
@@ -110,6 +131,7 @@ impl World {
                 return Ok(self.submit_to_who_waits(call, session, nested));
             }
             self.seen.insert("nested, but bound elsewhere");
+            errand = Some(nested);
         }
         let intake = self
             .book
@@ -148,6 +170,12 @@ impl World {
             );
             self.book.bind(now, id, worker);
             self.ledger.pin(call.id, worker);
+            if let Some(nested) = errand {
+                if self.closes_circle(nested, worker) {
+                    return Ok(Intake::Refused(ErrorCode::Deadlock));
+                }
+                self.errands.insert(call.id, (nested, worker));
+            }
         }
         let preferred = alive.filter(|_| *affinity == Affinity::Hint && placed);
         self.preferred = preferred

@@ -87,7 +87,11 @@ impl World {
             let after = self.random.within(0..=20_000);
             self.plan(after, What::Host(callback));
             let callback = CallbackId(callback);
-            return self.call(Some(Nested { worker, callback }));
+            return self.call(Some(Nested {
+                worker,
+                callback,
+                of_call: true,
+            }));
         }
         self.callbacks.open.remove(&callback);
         self.callbacks.asked.remove(&callback);
@@ -120,9 +124,9 @@ impl World {
     /// the call up.
     pub(super) fn runs_at_once(&mut self, call: CallId) -> bool {
         let nested = self.callbacks.nested.get(&call).copied();
-        nested.is_some_and(|(Nested { worker, callback }, strict)| {
-            let waits = self.callbacks.open.get(&callback.0) == Some(&worker);
-            waits && !strict && !self.worker(worker).doomed
+        nested.is_some_and(|(nested, strict)| {
+            let waits = self.callbacks.open.get(&nested.callback.0) == Some(&nested.worker);
+            waits && !strict && !self.worker(nested.worker).doomed
         })
     }
 
@@ -136,6 +140,7 @@ impl World {
         let Nested {
             worker: waiting,
             callback,
+            ..
         } = nested;
         let waits = self.callbacks.open.get(&callback.0) == Some(&waiting);
         ensure!(
