@@ -131,13 +131,20 @@ impl Engine {
     }
 
     /// Whether a call that a worker waits for may run there though it belongs to a session: not if
-    /// that clings to another worker.
+    /// that clings to another worker, nor if it would cling to one that leaves and others stay.
     pub(super) fn may_run_nested(&self, session: Option<SessionUse>, worker: WorkerId) -> bool {
         let Some(SessionUse { number, affinity }) = session else {
             return true;
         };
-        let bound = self.sessions.bound(number);
-        affinity == Affinity::Hint || bound.is_none_or(|bound| bound == worker)
+        if affinity == Affinity::Hint {
+            return true;
+        }
+        match self.sessions.bound(number) {
+            Some(bound) => bound == worker,
+            None => {
+                self.workers.get(&worker).is_some_and(lives) || !self.workers.values().any(lives)
+            }
+        }
     }
 
     /// Such a call of a strict session stays with its worker, as one does that was placed: if that

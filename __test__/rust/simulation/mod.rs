@@ -152,6 +152,7 @@ fn worlds_are_bad_enough() {
         "nested in the same session",
         "nested in a strict session",
         "nested, but bound elsewhere",
+        "nested, and bound to one that stays",
         "session changed by a nested call",
     ];
     let missing: Vec<&str> = wanted

@@ -248,6 +248,11 @@ impl Ledger {
             .is_some_and(|w| !w.dropped && !w.leaving && w.gone.is_none())
     }
 
+    /// Whether any worker is.
+    pub(crate) fn any_serves(&self) -> bool {
+        self.workers.keys().any(|worker| self.serves(*worker))
+    }
+
     /// Workers that are ready and were not told to go.
     fn serving(&self) -> u32 {
         let serves = |w: &&Standing| w.ready && !w.dropped && !w.leaving && w.gone.is_none();

@@ -228,8 +228,15 @@ impl Book {
     }
 
     /// Whether a call in a session may run on a worker that waits for it.
-    pub(crate) fn may_nest(&self, id: &str, affinity: Affinity, worker: WorkerId) -> bool {
-        affinity == Affinity::Hint || self.bound(id).is_none_or(|bound| bound == worker)
+    pub(crate) fn may_nest(
+        &self,
+        id: &str,
+        affinity: Affinity,
+        worker: WorkerId,
+        ledger: &Ledger,
+    ) -> bool {
+        let stays = || ledger.serves(worker) || !ledger.any_serves();
+        affinity == Affinity::Hint || self.bound(id).map_or_else(stays, |bound| bound == worker)
     }
 
     /// Its next call finds that the worker of a session is gone.

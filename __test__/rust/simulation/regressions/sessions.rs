@@ -85,18 +85,56 @@ fn a_nested_call_of_a_session_that_clings_to_none_is_sent_to_another() {
     assert_eq!(harness.failed(), [(1, ErrorCode::WorkerExited)]);
 }
 
-#[test]
-fn a_worker_that_leaves_runs_what_it_waits_for_in_a_strict_session() {
-    let mut harness = waiting();
+/// The first worker is to go, and its successor is there.
+fn leave(harness: &mut Harness) {
     let request = PoolRequest::Restart { worker: Some(1) };
     harness
         .engine
         .operate(Time(3), 1, request, &mut harness.actions);
-    // Its successor.
     harness.hello(3);
     let held = harness.engine.holdings();
     let leaves = |load: &Load| load.worker == ONE && load.leaving;
     assert!(held.workers.iter().any(leaves), "{held:?}");
+}
+
+#[test]
+fn a_worker_that_leaves_runs_what_it_waits_for_in_a_strict_session_that_is_bound_to_it() {
+    let mut harness = waiting();
+    nest(&mut harness, 3, 2, Affinity::StrictQueue);
+    assert_eq!(harness.written(ONE), [2]);
+    harness.answer(3, ONE, &Header::bare(Kind::Response, 2));
+    leave(&mut harness);
+    nest(&mut harness, 4, 3, Affinity::StrictQueue);
+    assert_eq!(harness.written(ONE), [3]);
+    assert_eq!(harness.failed(), []);
+}
+
+#[test]
+fn a_strict_session_that_is_new_is_bound_to_no_worker_that_leaves() {
+    for affinity in [Affinity::StrictQueue, Affinity::StrictFail] {
+        let mut harness = waiting();
+        leave(&mut harness);
+        nest(&mut harness, 4, 2, affinity);
+        assert_eq!(harness.written(TWO), [2]);
+        harness.answer(5, TWO, &Header::bare(Kind::Response, 2));
+        harness.answer(5, ONE, &Header::bare(Kind::Cancel, ASKED));
+        harness.answer(5, ONE, &Header::bare(Kind::Response, 1));
+        harness.exit(6, ONE);
+        harness.close(6, ONE);
+        // It still has the worker that ran its first call.
+        nest(&mut harness, 7, 3, affinity);
+        assert_eq!(harness.written(TWO), [3]);
+        assert_eq!(harness.failed(), []);
+    }
+}
+
+#[test]
+fn where_no_worker_stays_the_one_that_waits_runs_it() {
+    let mut harness = waiting();
+    let request = PoolRequest::Scale { min: 0, max: 0 };
+    harness
+        .engine
+        .operate(Time(3), 1, request, &mut harness.actions);
     nest(&mut harness, 4, 2, Affinity::StrictQueue);
     assert_eq!(harness.written(ONE), [2]);
     assert_eq!(harness.failed(), []);

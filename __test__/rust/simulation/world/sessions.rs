@@ -127,10 +127,14 @@ impl World {
         if let Some(nested) = nested
             && self.waits(nested.worker, nested.callback.0)
         {
-            if self.book.may_nest(id, *affinity, nested.worker) {
+            let ledger = &self.ledger;
+            if self.book.may_nest(id, *affinity, nested.worker, ledger) {
                 return Ok(self.submit_to_who_waits(call, session, nested));
             }
-            self.seen.insert("nested, but bound elsewhere");
+            self.seen.insert(match self.book.bound(id) {
+                Some(_) => "nested, but bound elsewhere",
+                None => "nested, and bound to one that stays",
+            });
             errand = Some(nested);
         }
         let intake = self
