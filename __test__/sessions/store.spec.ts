@@ -1,6 +1,6 @@
 /** Sessions in a file survive dispose, the end of Node and `kill -9`. */
 
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -56,6 +56,26 @@ test('what was answered some time ago is there after kill -9', async () => {
   const synapse = createSynapse({ sessions: { store } });
   await synapse.spawn(directory, 'main');
   expect(await synapse.session('s').invoke('count')).toBe(21);
+});
+
+test('a store that was cut off is refused, and nothing is printed of how that was found', async () => {
+  const store = join(folder, 'cut.redb');
+  const directory = createFolder({ 'main.py': MODULE });
+  const first = createSynapse({ sessions: { store } });
+  await first.spawn(directory, 'main');
+  await first.session('s').set('key', 'x'.repeat(100_000));
+  await first.dispose();
+  truncateSync(store, 64 * 1024);
+  const program = runNode(
+    `
+    const synapse = new Synapse({ ...python, sessions: { store: ${JSON.stringify(store)} } });
+    synapse.spawn(folder, 'main').catch((error) => console.log('told ' + error.message));
+  `,
+    directory,
+  );
+  expect(await program.line('told ')).toContain('the file is damaged');
+  expect(await program.ended).toBe(0);
+  expect(program.errors).toEqual([]);
 });
 
 test('a store that another instance has, or that is none, is refused and left alone', async () => {

@@ -1,6 +1,5 @@
 //! The file itself: a database of one table, which a transaction changes as a whole or not at all.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -10,7 +9,7 @@ use redb::{
 };
 
 use crate::session::Record;
-use crate::storage::record;
+use crate::storage::{quiet, record};
 
 const SESSIONS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("sessions");
 
@@ -38,9 +37,9 @@ pub(super) fn open(path: &Path) -> Result<Database, String> {
 }
 
 /// The database panics at some kinds of damage, such as a file that was cut off. That must not end
-/// the thread which is waited for.
+/// the thread which is waited for, nor be told as if it were a fault of the program.
 fn sound<Answer>(act: impl FnOnce() -> Result<Answer, String>) -> Result<Answer, String> {
-    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| Err("the file is damaged".to_owned()))
+    quiet::catch(act).unwrap_or_else(|| Err("the file is damaged".to_owned()))
 }
 
 /// The sessions in a file.

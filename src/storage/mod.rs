@@ -5,10 +5,12 @@
 //! | `mod.rs` | the thread that writes, and what it does when it cannot |
 //! | `pending.rs` | what is not written yet |
 //! | `database.rs` | the file: a database of [redb](https://docs.rs/redb), never half-written |
+//! | `quiet.rs` | panics of the database at damaged files |
 //! | `record.rs` | one session as bytes |
 
 mod database;
 mod pending;
+mod quiet;
 mod record;
 
 use std::path::Path;
