@@ -42,12 +42,12 @@ fn call_in(harness: &mut Harness, id: u32, session: &str, nested: Option<Nested>
     }
 }
 
-fn asked_by(worker: WorkerId) -> Option<Nested> {
-    Some(Nested {
+fn asked_by(worker: WorkerId) -> Nested {
+    Nested {
         worker,
         callback: CallbackId(ASKED),
         of_call: true,
-    })
+    }
 }
 
 /// Each of the workers runs a call in a session of its own, `s1` and so on, and waits for a callback.
@@ -79,9 +79,9 @@ fn failures(harness: &Harness) -> Vec<&Failure> {
 #[test]
 fn of_two_strict_sessions_that_call_into_each_other_the_second_is_refused_and_told_why() {
     let mut harness = waiting(2, 1);
-    call_in(&mut harness, 10, "s2", asked_by(ONE));
+    call_in(&mut harness, 10, "s2", Some(asked_by(ONE)));
     assert_eq!(harness.failed(), []);
-    call_in(&mut harness, 11, "s1", asked_by(TWO));
+    call_in(&mut harness, 11, "s1", Some(asked_by(TWO)));
     assert_eq!(harness.failed(), [(11, ErrorCode::Deadlock)]);
     let [failure] = failures(&harness)[..] else {
         panic!("{:?}", harness.actions.events)
@@ -105,8 +105,8 @@ fn of_two_strict_sessions_that_call_into_each_other_the_second_is_refused_and_to
 #[test]
 fn a_circle_may_go_by_way_of_others_and_by_calls_that_name_their_worker() {
     let mut harness = waiting(3, 1);
-    call_in(&mut harness, 10, "s2", asked_by(ONE));
-    call_in(&mut harness, 11, "s3", asked_by(TWO));
+    call_in(&mut harness, 10, "s2", Some(asked_by(ONE)));
+    call_in(&mut harness, 11, "s3", Some(asked_by(TWO)));
     assert_eq!(harness.failed(), []);
     let frame = Header {
         payload: 0,
@@ -122,7 +122,7 @@ fn a_circle_may_go_by_way_of_others_and_by_calls_that_name_their_worker() {
         frame: &frame,
         options: pinned(ONE),
     };
-    let nested = asked_by(THREE).unwrap();
+    let nested = asked_by(THREE);
     let Harness { engine, actions } = &mut harness;
     engine.submit_nested(Time(4), &call, nested, actions);
     assert_eq!(harness.failed(), [(12, ErrorCode::Deadlock)]);
@@ -136,28 +136,28 @@ fn a_circle_may_go_by_way_of_others_and_by_calls_that_name_their_worker() {
 fn who_does_not_wait_or_not_for_good_closes_no_circle() {
     // A thread beside the calls asks.
     let mut harness = waiting(2, 1);
-    call_in(&mut harness, 10, "s2", asked_by(ONE));
-    let thread = asked_by(TWO).map(|nested| Nested {
+    call_in(&mut harness, 10, "s2", Some(asked_by(ONE)));
+    let thread = Nested {
         of_call: false,
-        ..nested
-    });
-    call_in(&mut harness, 11, "s1", thread);
+        ..asked_by(TWO)
+    };
+    call_in(&mut harness, 11, "s1", Some(thread));
     assert_eq!(harness.failed(), []);
     // The workers run several calls at once.
     let mut harness = waiting(2, 2);
-    call_in(&mut harness, 10, "s2", asked_by(ONE));
-    call_in(&mut harness, 11, "s1", asked_by(TWO));
+    call_in(&mut harness, 10, "s2", Some(asked_by(ONE)));
+    call_in(&mut harness, 11, "s1", Some(asked_by(TWO)));
     assert_eq!(harness.failed(), []);
     // The caller has taken its call back.
     let mut harness = waiting(2, 1);
-    call_in(&mut harness, 10, "s2", asked_by(ONE));
+    call_in(&mut harness, 10, "s2", Some(asked_by(ONE)));
     harness.cancel(4, 10);
-    call_in(&mut harness, 11, "s1", asked_by(TWO));
+    call_in(&mut harness, 11, "s1", Some(asked_by(TWO)));
     assert_eq!(harness.failed(), []);
     // The worker has given its callback up.
     let mut harness = waiting(2, 1);
-    call_in(&mut harness, 10, "s2", asked_by(ONE));
+    call_in(&mut harness, 10, "s2", Some(asked_by(ONE)));
     harness.answer(4, ONE, &Header::bare(Kind::Cancel, ASKED));
-    call_in(&mut harness, 11, "s1", asked_by(TWO));
+    call_in(&mut harness, 11, "s1", Some(asked_by(TWO)));
     assert_eq!(harness.failed(), []);
 }

@@ -65,7 +65,8 @@ impl World {
 
     /// A session that is bound to another worker which waits as well.
     fn session_of_another_that_waits(&self, worker: WorkerId) -> Option<String> {
-        let mut ids = (1..=self.scenario.sessions).map(|length| "s".repeat(length as usize));
+        let longest = usize::try_from(self.scenario.sessions).unwrap();
+        let mut ids = (1..=longest).map(|length| "s".repeat(length));
         ids.find(|id| {
             let bound = self.book.bound(id).filter(|bound| *bound != worker);
             bound.is_some_and(|bound| self.callbacks.iter().any(|(waits, _)| *waits == bound))
