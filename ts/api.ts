@@ -1,5 +1,6 @@
 /** The typed proxy over `invoke` and `stream`: `api.text.upper('x')` invokes `text.upper`. */
 
+import { type CallOptions, normalizeCallOptions } from './options/index.js';
 import type { PythonStream } from './stream.js';
 
 /** The async form of what a function of the module returns: generators are streams. */
@@ -21,8 +22,13 @@ export type Api<Module> = {
 /** How a function of the proxy is called: with its dotted name and the arguments. */
 type Reach = (name: string, args: unknown[]) => unknown;
 
-/** @param reach does the call */
-export function createApi<Module>(reach: Reach): Api<Module> {
+/**
+ * @param options of the calls, which are looked at before any is made
+ * @param reach does a call, with these options
+ * @throws TypeError or RangeError that names the option and echoes the value
+ */
+export function createApi<Module>(options: CallOptions | undefined, reach: Reach): Api<Module> {
+  normalizeCallOptions(options);
   return createLevel('', reach) as Api<Module>;
 }
 

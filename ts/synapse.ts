@@ -216,13 +216,16 @@ export class Synapse extends EventEmitter<SynapseEvents> {
    * A typed proxy over {@link invoke} and {@link stream}: `api.add(1, 2)` invokes `add` with `[1, 2]`,
    * `api.text.upper('x')` invokes `text.upper`, and a generator of the module is a stream. Which
    * handlers are generators is known once `spawn` has resolved; until then all are invoked. It passes
-   * positional arguments and nothing else: options and `kwargs()` are for `invoke` and `stream`.
+   * positional arguments; `kwargs()` is for `invoke` and `stream`.
+   *
+   * @param options those of every call that is made through the proxy: `api<Module>({ signal })`
+   * @throws TypeError or RangeError that names the option and echoes the value
    */
-  api<Module>(): Api<Module> {
-    return createApi<Module>((name, args) =>
+  api<Module>(options?: CallOptions): Api<Module> {
+    return createApi<Module>(options, (name, args) =>
       this.#lifecycle.target?.handlers.isStream(name)
-        ? this.stream(name, args)
-        : this.invoke(name, args),
+        ? this.stream(name, args, options)
+        : this.invoke(name, args, options),
     );
   }
 

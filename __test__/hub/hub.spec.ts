@@ -76,6 +76,8 @@ describe('pools by name', () => {
     expect(await hub.invoke('a', 'who')).toBe('a');
     expect(await hub.call('b', 7)).toEqual(['b', 7]);
     expect(await hub.api<{ who(): string }>('b').who()).toBe('b');
+    const signal = AbortSignal.abort('enough');
+    await expect(hub.api<{ who(): string }>('b', { signal }).who()).rejects.toBe('enough');
     const items: number[] = [];
     for await (const item of hub.stream<number>('a', 'count', [3])) items.push(item);
     expect(items).toEqual([0, 1, 2]);
@@ -208,6 +210,8 @@ describe('groups', () => {
     for (let call = 0; call < 4; call++) answers.push(await hub.invoke('web', 'who'));
     expect(answers).toEqual(['a', 'b', 'a', 'b']);
     expect(await hub.invoke('other', 'who')).toBe('b');
+    const signal = AbortSignal.abort('enough');
+    await expect(hub.api<{ who(): string }>('web', { signal }).who()).rejects.toBe('enough');
     expect(hub.stats().groups['web']).toEqual({
       processes: 2,
       totalRequests: 5,

@@ -76,6 +76,45 @@ describe('invoke', () => {
     expect(await python.add(1, 2)).toBe(3);
   });
 
+  test('the calls of a typed proxy have its options', async () => {
+    const synapse = await spawnModule(`
+      import time
+      from synapse import context, handler
+
+      @handler
+      def tag(text):
+          return [text, context().metadata["tag"]]
+
+      @handler
+      def tags():
+          yield context().metadata["tag"]
+
+      @handler(name="deep.sleep")
+      def sleep(seconds):
+          time.sleep(seconds)
+`);
+    type Module = {
+      tag(text: string): string[];
+      tags(): Generator<string>;
+      deep: { sleep(seconds: number): void };
+    };
+    const python = synapse.api<Module>({ metadata: { tag: 'x' } });
+    expect(await python.tag('a')).toEqual(['a', 'x']);
+    expect(await python.tags().next()).toEqual({ done: false, value: 'x' });
+    const session = synapse.session('s').api<Module>({ metadata: { tag: 'y' } });
+    expect(await session.tag('a')).toEqual(['a', 'y']);
+    expect(await session.tags().next()).toEqual({ done: false, value: 'y' });
+    await expect(synapse.api<Module>({ timeout: 20 }).deep.sleep(5)).rejects.toMatchObject({
+      code: 'TIMEOUT',
+    });
+    const controller = new AbortController();
+    const aborted = synapse.api<Module>({ signal: controller.signal }).deep.sleep(5);
+    controller.abort();
+    await expect(aborted).rejects.toBe(controller.signal.reason);
+    expect(() => synapse.api<Module>({ timeout: -1 })).toThrow('option "timeout"');
+    expect(() => synapse.api<Module>({ timeouts: 1 } as object)).toThrow('timeouts');
+  });
+
   test('a generator is a stream through the typed proxy', async () => {
     const synapse = await spawnModule(`
 from synapse import handler

@@ -64,6 +64,10 @@ expectType<PythonStream<string>>(api.lines());
 expectType<Promise<string[]>>(api.names());
 expectError(api.add('1', 2));
 expectError(api.missing());
+const { signal } = new AbortController();
+expectType<Promise<number>>(synapse.api<Module>({ timeout: 5, priority: -1, signal }).add(1, 2));
+expectType<Promise<number>>(synapse.session('s').api<Module>({ idempotent: true }).add(1, 2));
+expectError(synapse.api<Module>({ timeouts: 5 }));
 
 // Several modules.
 const hub = new SynapseHub({ workers: 2 });
@@ -71,6 +75,7 @@ expectAssignable<AsyncDisposable>(hub);
 expectType<Promise<Synapse>>(hub.add('api', './api', 'main', { group: ['web'], weight: 2 }));
 expectType<Promise<number>>(hub.invoke<number>('api', 'add', [1, 2]));
 expectType<Promise<number>>(hub.api<Module>('api').add(1, 2));
+expectType<Promise<number>>(hub.api<Module>('api', { timeout: 5 }).add(1, 2));
 hub.on('worker:exit', (pool, exit) => {
   expectType<string>(pool);
   expectType<number>(exit.worker);

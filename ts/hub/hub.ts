@@ -242,11 +242,16 @@ export class SynapseHub extends EventEmitter<HubEvents> {
     return group.stream(options, (synapse, rest) => synapse.stream<Item>(name, args, rest));
   }
 
-  /** A typed proxy: `hub.api<Module>('models').predict(row)`. With a group, everything is invoked. */
-  api<Module>(target: string): Api<Module> {
+  /**
+   * A typed proxy: `hub.api<Module>('models').predict(row)`. With a group, everything is invoked.
+   *
+   * @param options those of every call that is made through the proxy
+   * @throws TypeError or RangeError that names the option and echoes the value
+   */
+  api<Module>(target: string, options?: CallOptions): Api<Module> {
     const member = this.#members.get(target);
-    if (member !== undefined) return member.synapse.api<Module>();
-    return createApi<Module>((name, args) => this.invoke(target, name, args));
+    if (member !== undefined) return member.synapse.api<Module>(options);
+    return createApi<Module>(options, (name, args) => this.invoke(target, name, args, options));
   }
 
   /** `handle` of all pools, also of those that are added later. */

@@ -85,9 +85,11 @@ export class Session {
   }
 
   /** `api` of the instance, in the session. */
-  api<Module>(): Api<Module> {
-    return createApi<Module>((name, args) =>
-      this.#owner.isStream(name) ? this.stream(name, args) : this.invoke(name, args),
+  api<Module>(options?: CallOptions): Api<Module> {
+    return createApi<Module>(options, (name, args) =>
+      this.#owner.isStream(name)
+        ? this.stream(name, args, options)
+        : this.invoke(name, args, options),
     );
   }
 
