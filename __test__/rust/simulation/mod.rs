@@ -140,7 +140,6 @@ fn worlds_are_bad_enough() {
         "SESSION_WORKER_UNAVAILABLE",
         "SESSION_QUOTA_EXCEEDED",
         "WORKER_BUSY",
-        "DEADLOCK",
         // What callbacks meet.
         "callback",
         "callback given up",
