@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use crate::sources::rust_files;
+use crate::sources::{files, rust_files};
 
 /// The modules of the table in `src/lib.rs`, each with its layer.
 fn table(lib: &str) -> BTreeMap<String, u32> {
@@ -155,4 +155,37 @@ fn a_module_may_not_name_its_own_layer_or_a_higher_one() {
         1
     );
     assert_eq!(breaches(&layers, "stranger", "").len(), 1);
+}
+
+/// A clock that somebody sets must move no deadline. Only what outlives the process may ask for the time of
+/// day, and what only tells it to people.
+#[test]
+fn deadlines_are_kept_by_clocks_that_nobody_sets() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let asks = |folder: &str, extension: &str, words: &[&str]| -> Vec<String> {
+        let mut found: Vec<String> = files(&root.join(folder), extension)
+            .into_iter()
+            .filter(|path| {
+                let text = fs::read_to_string(path).unwrap();
+                words.iter().any(|word| text.contains(word))
+            })
+            .map(|path| path.strip_prefix(root).unwrap().display().to_string())
+            .collect();
+        found.sort();
+        found
+    };
+    let in_files = ["src/storage/database.rs", "src/storage/record.rs"];
+    assert_eq!(asks("src", "rs", &["SystemTime"]), in_files);
+    let python = [
+        "time.time(",
+        "time.time_ns(",
+        "datetime.now(",
+        "import time as",
+    ];
+    assert_eq!(
+        asks("python/synapse", "py", &python),
+        ["python/synapse/_worker/builtin.py"]
+    );
+    let told = ["ts/errors/base.ts", "ts/stats.ts", "ts/worker/builtin.ts"];
+    assert_eq!(asks("ts", "ts", &["Date.now(", "new Date()"]), told);
 }

@@ -2,6 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { SynapseError, WorkerExit } from '../../ts/index.js';
 import { createFolder, killProcess, spawnModule, until } from '../support/modules.js';
@@ -49,6 +50,15 @@ const MODULE = `
   def answers_twice():
       put(RESPONSE, context().call_id, b"\\x2a")
       return "late"
+
+  @handler
+  def nests(levels):
+      put(RESPONSE, context().call_id, b"\\x91" * levels + b"\\xc0")
+      return "late"
+
+  @handler
+  def size(data):
+      return len(data)
 
   @handler
   def goes_on_after_the_end():
@@ -116,6 +126,26 @@ describe('a worker that writes', () => {
     });
     expect(await synapse.invoke('echo', [1])).toBe(1);
   });
+});
+
+test('a value that is nested too deep fails its call, and Node lives', async () => {
+  const synapse = await spawnModule(MODULE);
+  let value = await synapse.invoke<unknown>('nests', [512]);
+  let depth = 0;
+  for (; Array.isArray(value); [value] = value) depth++;
+  expect([value, depth]).toEqual([null, 512]);
+  for (const levels of [513, 1000, 60_000]) {
+    await expect(synapse.invoke('nests', [levels])).rejects.toMatchObject({ code: 'PROTOCOL' });
+    expect(await synapse.invoke('echo', [levels])).toBe(levels);
+  }
+});
+
+test('nothing is expanded: what was compressed stays as it is on either side', async () => {
+  const synapse = await spawnModule(MODULE);
+  const bomb = gzipSync(Buffer.alloc(64 << 20));
+  expect(bomb.length).toBeLessThan(100_000);
+  expect(await synapse.invoke('size', [bomb])).toBe(bomb.length);
+  expect(bomb.equals(await synapse.invoke<Buffer>('echo', [bomb]))).toBe(true);
 });
 
 describe('what is dropped', () => {
