@@ -6,6 +6,7 @@
 //! best of those that wait is written to that worker. Time is processor time, for the machine has
 //! other things to do. A burst is measured, too: with `-- --burst` nothing else is.
 //!
+//! `-- --cell <workers> <queued>` measures one cell of the table: to compare two programs in turns.
 //! `-- --cell <workers> <queued> <steps>` makes so many steps and measures nothing: for a tool that counts
 //! instructions (`bench/engine/instructions.mjs`).
 
@@ -212,17 +213,21 @@ fn measure_burst() -> f64 {
     best
 }
 
-/// The numbers behind `--cell`, if it is there.
-fn cell() -> Option<[u32; 3]> {
+/// The numbers behind `--cell`, if it is there: workers, calls that wait, steps.
+fn cell() -> Option<(u32, u32, Option<u32>)> {
     let mut arguments = std::env::args().skip_while(|argument| argument != "--cell");
     arguments.next()?;
     let mut number = || arguments.next()?.parse().ok();
-    Some([number()?, number()?, number()?])
+    Some((number()?, number()?, number()))
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what this is for")]
 fn main() {
-    if let Some([workers, queued, steps]) = cell() {
+    if let Some((workers, queued, steps)) = cell() {
+        let Some(steps) = steps else {
+            println!("{:.0}", measure(&Strategy::LeastBusy, workers, queued, 8));
+            return;
+        };
         let mut bench = Bench::new(Strategy::LeastBusy, workers, queued, 8);
         for _ in 0..steps {
             bench.step();

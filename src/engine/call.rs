@@ -1,5 +1,7 @@
 //! A call from submission to settlement.
 
+use smallvec::SmallVec;
+
 use crate::ids::{CallId, CallbackId, WorkerId};
 use crate::session::Changes;
 use crate::session::SessionUse;
@@ -59,6 +61,10 @@ impl CallOptions {
     }
 }
 
+/// A request frame that is kept. That of a small call lies in the call's own record: it is there when the
+/// record is, and nothing is allocated for it.
+pub(super) type RequestFrame = SmallVec<[u8; 64]>;
+
 /// A call inside the engine.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -67,7 +73,7 @@ pub(super) struct Call {
     pub(super) options: CallOptions,
     /// The request frame while it may still have to be written: queued, or with a worker that may
     /// die before the call begins, or idempotent.
-    pub(super) frame: Option<Box<[u8]>>,
+    pub(super) frame: Option<RequestFrame>,
     /// What tells it from other calls, whoever makes it: handler and arguments.
     pub(super) fingerprint: u64,
     /// Order of submission; also tells a queue entry from an older one with the same id.

@@ -1,29 +1,36 @@
-//! The calls that an engine has, by id. Ids count up, so a table that is indexed by their low bits
-//! holds neighbours side by side: a burst walks through memory in order, where a hash would scatter
-//! it over megabytes. A call that stays for long gets out of the way of the id that comes round.
+//! The calls that an engine has, by id. Each lies beside its neighbours in the queue (`rows.rs`), where a
+//! hash would scatter a burst over megabytes. Ids count up, so a table that is indexed by their low bits
+//! says where. A call that stays for long gets out of the way of the id that comes round.
 
 use rustc_hash::FxHashMap;
 
 use crate::engine::call::Call;
+use crate::engine::rows::{Place, Rows};
 use crate::ids::CallId;
 
 /// Slots of the first table.
 const FIRST: usize = 64;
 
+/// Stands in a slot without a call.
+const NONE: Place = Place::MAX;
+
 /// A map, and as cheap as an array.
 #[derive(Debug)]
 pub(super) struct Calls<Value = Call> {
-    /// A power of two of them; a call is in the one that the low bits of its id say, or in `others`.
-    slots: Vec<Option<(CallId, Value)>>,
+    rows: Rows<(CallId, Value)>,
+    /// A power of two of them; where a call is stands in the one that the low bits of its id say, or in
+    /// `others`.
+    slots: Vec<Place>,
     /// Calls whose slot was taken when they came.
-    others: FxHashMap<CallId, Value>,
+    others: FxHashMap<CallId, Place>,
     len: usize,
 }
 
 impl<Value> Default for Calls<Value> {
     fn default() -> Self {
         Self {
-            slots: empty(FIRST),
+            rows: Rows::default(),
+            slots: vec![NONE; FIRST],
             others: FxHashMap::default(),
             len: 0,
         }
@@ -49,78 +56,80 @@ impl<Value> Calls<Value> {
 
     /// All calls, in no order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&CallId, &Value)> {
-        let slots = self.slots.iter().flatten().map(|(id, call)| (id, call));
-        slots.chain(&self.others)
+        self.rows.iter().map(|(id, call)| (id, call))
     }
 
     pub(super) fn get(&self, id: &CallId) -> Option<&Value> {
-        match self.slots.get(self.slot(*id)) {
-            Some(Some((held, call))) if held == id => Some(call),
-            _ if self.others.is_empty() => None,
-            _ => self.others.get(id),
-        }
+        let place = self.place(*id)?;
+        self.rows.get(place).map(|(_, call)| call)
     }
 
     pub(super) fn get_mut(&mut self, id: &CallId) -> Option<&mut Value> {
-        let slot = self.slot(*id);
-        match self.slots.get_mut(slot) {
-            Some(Some((held, call))) if held == id => Some(call),
-            _ if self.others.is_empty() => None,
-            _ => self.others.get_mut(id),
-        }
+        let place = self.place(*id)?;
+        self.rows.get_mut(place).map(|(_, call)| call)
     }
 
-    /// Adds a call, in place of one with the same id.
-    pub(super) fn insert(&mut self, id: CallId, call: Value) {
+    /// Adds a call, in place of one with the same id. Calls of one lane probably go in the order in which
+    /// they came.
+    pub(super) fn insert(&mut self, id: CallId, lane: u32, call: Value) {
         drop(self.remove(&id));
         self.len += 1;
-        if self.len * 2 > self.slots.len() && self.is_taken(id) {
+        if self.len * 2 > self.slots.len() && self.in_slot(id) != NONE {
             self.grow();
         }
-        self.put(id, call);
+        let place = self.rows.push(lane, (id, call));
+        self.note(id, place);
     }
 
     pub(super) fn remove(&mut self, id: &CallId) -> Option<Value> {
+        let place = self.place(*id)?;
         let slot = self.slot(*id);
-        let call = match self.slots.get_mut(slot) {
-            Some(entry) if entry.as_ref().is_some_and(|(held, _)| held == id) => {
-                entry.take().map(|(_, call)| call)
-            }
-            _ if self.others.is_empty() => None,
-            _ => self.others.remove(id),
-        };
-        self.len -= usize::from(call.is_some());
-        call
+        match self.slots.get_mut(slot) {
+            Some(held) if *held == place => *held = NONE,
+            _ => drop(self.others.remove(id)),
+        }
+        self.len -= 1;
+        self.rows.take(place).map(|(_, call)| call)
     }
 
     fn slot(&self, id: CallId) -> usize {
         id.0 as usize & (self.slots.len() - 1)
     }
 
-    fn is_taken(&self, id: CallId) -> bool {
-        matches!(self.slots.get(self.slot(id)), Some(Some(_)))
+    /// What stands in the slot of an id, whose ever it is.
+    fn in_slot(&self, id: CallId) -> Place {
+        self.slots.get(self.slot(id)).copied().unwrap_or(NONE)
     }
 
-    fn put(&mut self, id: CallId, call: Value) {
+    /// Where a call is.
+    fn place(&self, id: CallId) -> Option<Place> {
+        let place = self.in_slot(id);
+        match self.rows.get(place) {
+            Some((held, _)) if *held == id => Some(place),
+            _ if self.others.is_empty() => None,
+            _ => self.others.get(&id).copied(),
+        }
+    }
+
+    /// Notes where a call is.
+    fn note(&mut self, id: CallId, place: Place) {
         let slot = self.slot(id);
         match self.slots.get_mut(slot) {
-            Some(entry @ None) => *entry = Some((id, call)),
-            _ => drop(self.others.insert(id, call)),
+            Some(held) if *held == NONE => *held = place,
+            _ => drop(self.others.insert(id, place)),
         }
     }
 
     fn grow(&mut self) {
-        let slots = empty(self.slots.len() * 2);
+        let slots = vec![NONE; self.slots.len() * 2];
         let slots = std::mem::replace(&mut self.slots, slots);
-        let others = std::mem::take(&mut self.others);
-        for (id, call) in slots.into_iter().flatten().chain(others) {
-            self.put(id, call);
+        let others = std::mem::take(&mut self.others).into_values();
+        for place in slots.into_iter().chain(others) {
+            if let Some(id) = self.rows.get(place).map(|(id, _)| *id) {
+                self.note(id, place);
+            }
         }
     }
-}
-
-fn empty<Value>(count: usize) -> Vec<Option<(CallId, Value)>> {
-    std::iter::repeat_with(|| None).take(count).collect()
 }
 
 #[cfg(test)]
@@ -140,7 +149,7 @@ mod tests {
             if random.below(5) < 2 {
                 assert_eq!(calls.remove(&id), model.remove(&id));
             } else {
-                calls.insert(id, step);
+                calls.insert(id, low % 5, step);
                 model.insert(id, step);
             }
             assert_eq!(calls.get(&id), model.get(&id));
@@ -161,13 +170,14 @@ mod tests {
     fn calls_that_stay_for_long_do_not_make_the_table_grow() {
         let mut calls = Calls::default();
         for id in 1..=10 {
-            calls.insert(CallId(id), id);
+            calls.insert(CallId(id), 0, id);
         }
         for id in 11..100_000 {
-            calls.insert(CallId(id), id);
+            calls.insert(CallId(id), 0, id);
             assert_eq!(calls.remove(&CallId(id)), Some(id));
         }
         assert_eq!((calls.slots.len(), calls.len()), (FIRST, 10));
+        assert_eq!(calls.iter().count(), 10);
         assert_eq!(calls.get(&CallId(3)), Some(&3));
     }
 }

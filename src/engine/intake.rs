@@ -1,7 +1,7 @@
 //! Calls come in, are placed or queued, and may be taken back.
 
 use crate::engine::action::{Actions, Command, Event};
-use crate::engine::call::{Call, CallState, Submission};
+use crate::engine::call::{Call, CallState, RequestFrame, Submission};
 use crate::engine::callbacks::{has_flag, has_functions, is_nested, without_nested};
 use crate::engine::calls::Calls;
 use crate::engine::poison::fingerprint;
@@ -113,17 +113,18 @@ impl Engine {
             got_further: false,
             changes: None,
         };
+        let lane = call.options.priority.cast_unsigned();
         if let Some(worker) = worker {
             if call.options.repeatable() || call.frame.len() <= KEEP {
-                record.frame = Some(without_nested(call.frame).into());
+                record.frame = Some(RequestFrame::from_slice(&without_nested(call.frame)));
             }
-            self.calls.insert(call.id, record);
-            self.write(now, call.id, worker, call.frame, actions);
+            self.calls.insert(call.id, lane, record);
+            self.write(now, call.id, worker, Some(call.frame), actions);
             self.place_anew(worker);
             return;
         }
-        record.frame = Some(call.frame.into());
-        self.calls.insert(call.id, record);
+        record.frame = Some(RequestFrame::from_slice(call.frame));
+        self.calls.insert(call.id, lane, record);
         self.enqueue(now, call.id);
     }
 
@@ -201,19 +202,22 @@ impl Engine {
         None
     }
 
-    /// Writes a call to a worker that can take it.
+    /// Writes a call to a worker that can take it: `frame`, or else the one that the call keeps.
     fn write(
         &mut self,
         now: Time,
         id: CallId,
         worker: WorkerId,
-        frame: &[u8],
+        frame: Option<&[u8]>,
         actions: &mut Actions,
     ) {
         let Some(worker) = self.workers.get_mut(&worker) else {
             return;
         };
         let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Some(frame) = frame.or(call.frame.as_deref()) else {
             return;
         };
         let Some(payload) = frame.get(header::LEN..) else {
@@ -309,15 +313,9 @@ impl Engine {
         while self.queue.len() > 0
             && let Some(id) = self.next_for(worker)
         {
-            let Some(frame) = self.calls.get_mut(&id).and_then(|call| call.frame.take()) else {
-                break;
-            };
-            self.write(now, id, worker, &frame, actions);
             // It keeps its frame: the worker may die before it begins. Copies of many large ones
             // cannot pile up, since a worker with a full pipe gets no more.
-            if let Some(call) = self.calls.get_mut(&id) {
-                call.frame = Some(frame);
-            }
+            self.write(now, id, worker, None, actions);
         }
         self.place_anew(worker);
     }

@@ -44,6 +44,7 @@ mod policies;
 mod pool;
 mod queue;
 mod replies;
+mod rows;
 mod sessions;
 mod settle;
 mod stats;
