@@ -49,6 +49,8 @@ mod sessions;
 mod settle;
 mod stats;
 mod supervise;
+#[cfg(test)]
+mod tests;
 mod tick;
 mod timers;
 mod worker;
