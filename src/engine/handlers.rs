@@ -285,4 +285,17 @@ mod tests {
         assert_eq!(numbering.of(DEFAULT_HANDLER - 1), Some(DEFAULT_HANDLER - 1));
         assert_eq!(numbering.of(DEFAULT_HANDLER), None);
     }
+    #[test]
+    fn what_the_only_handler_says_holds_and_a_timeout_of_nothing_is_none() {
+        for (timeout, amended) in [(1, true), (0, false)] {
+            let mut handlers = Handlers::default();
+            let mut only = hello(&["only"], None);
+            only.handlers[0]
+                .about
+                .insert("timeout".to_owned(), Value::from(timeout));
+            handlers.learn(&only);
+            let found = handlers.amend(Time(1_000), 0, CallOptions::default());
+            assert_eq!(found.is_some(), amended, "{timeout} ms");
+        }
+    }
 }

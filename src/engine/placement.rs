@@ -373,4 +373,61 @@ mod tests {
         placement.update(&mut workers[1]);
         assert_eq!(placement.pick(), Some(WorkerId(1)));
     }
+    #[test]
+    fn one_that_is_not_measured_comes_before_the_fastest_that_is() {
+        let mut placement = Placement::new(&Strategy::Fastest, 0);
+        let mut workers = workers(&mut placement, 2);
+        workers[0].window.replied(1, Time::ZERO);
+        workers[1].in_flight = 7;
+        for worker in &mut workers {
+            placement.update(worker);
+        }
+        assert_eq!(placement.pick(), Some(WorkerId(2)));
+    }
+
+    #[test]
+    fn parts_of_a_microsecond_tell_workers_apart() {
+        let mut placement = Placement::new(&Strategy::Fastest, 0);
+        let mut workers = workers(&mut placement, 2);
+        for (worker, replies) in workers.iter_mut().zip([4, 8]) {
+            worker.window.busy(Time(0));
+            worker.window.replied(replies, Time(1));
+            placement.update(worker);
+        }
+        assert_eq!(placement.pick(), Some(WorkerId(2)));
+    }
+
+    #[test]
+    fn the_sums_of_lots_are_right_however_places_are_taken() {
+        // Place 7 first: the tree below it is made at once.
+        for order in [[7, 0, 3, 5, 1], [0, 1, 3, 5, 7], [5, 7, 3, 1, 0]] {
+            let mut lots = Lots::new((1..=8).collect());
+            let mut wanted = 0;
+            for slot in order {
+                lots.set(slot, Some(WorkerId(slot)));
+                wanted += u64::from(slot) + 1;
+                assert_eq!(lots.total(), wanted, "{order:?}");
+            }
+            lots.set(order[0], Some(WorkerId(9)));
+            assert_eq!(lots.total(), wanted, "another holder weighs the same");
+            for slot in order {
+                lots.set(slot, None);
+                wanted -= u64::from(slot) + 1;
+                assert_eq!(lots.total(), wanted, "{order:?}");
+            }
+            assert_eq!(lots.draw(&mut Random::new(1)), None);
+        }
+    }
+
+    #[test]
+    fn places_that_come_later_are_drawn_too() {
+        let mut lots = Lots::new(Vec::new());
+        let mut random = Random::new(3);
+        for slot in 0..9 {
+            lots.set(slot, Some(WorkerId(slot)));
+            let drawn = (0..500).filter_map(|_| lots.draw(&mut random));
+            let drawn: std::collections::BTreeSet<_> = drawn.collect();
+            assert_eq!(drawn.len(), slot as usize + 1, "{drawn:?}");
+        }
+    }
 }

@@ -136,4 +136,19 @@ mod tests {
         long[5 * ENDS - 2] = 1;
         assert_ne!(fingerprint(1, &frame(0, &long)), after);
     }
+    #[test]
+    fn short_arguments_count_whole_and_long_ones_at_their_ends() {
+        for (length, at, counts) in [
+            (2 * ENDS, ENDS, true),
+            (2 * ENDS + 9, ENDS + 4, false),
+            (2 * ENDS + 9, ENDS + 9, true),
+            (2 * ENDS + 9, ENDS - 1, true),
+        ] {
+            let plain = vec![0; length];
+            let mut other = plain.clone();
+            other[at] = 1;
+            let differ = fingerprint(1, &frame(0, &plain)) != fingerprint(1, &frame(0, &other));
+            assert_eq!(differ, counts, "byte {at} of {length}");
+        }
+    }
 }

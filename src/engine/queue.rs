@@ -276,4 +276,79 @@ mod tests {
         assert_eq!(queue.len(), 10);
         assert!(queue.entries < 100, "{} entries", queue.entries);
     }
+    #[test]
+    fn what_comes_back_goes_to_its_place_at_the_front_or_between() {
+        let mut queue = Queue::default();
+        for sequence in [3, 5, 1, 4, 2] {
+            queue.push(0, (sequence, CallId(0)), None);
+        }
+        let order: Vec<u64> = std::iter::from_fn(|| queue.pop(ANY, |_| true))
+            .map(|entry| entry.0)
+            .collect();
+        assert_eq!(order, [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn the_shared_and_each_workers_own_are_counted_apart() {
+        let mut queue = Queue::default();
+        let is_live = |(sequence, _): Entry| sequence != 2;
+        for (sequence, worker) in [(1, Some(ANY)), (2, Some(ANY)), (3, None), (4, None)] {
+            queue.push(0, (sequence, CallId(0)), worker);
+        }
+        assert_eq!((queue.len(), queue.shared()), (4, 2));
+        queue.forget(Some(ANY), is_live);
+        assert_eq!((queue.len(), queue.shared()), (3, 2));
+        assert_eq!(queue.pinned(ANY, is_live), 1);
+        assert_eq!(queue.pinned(WorkerId(2), is_live), 0);
+        assert_eq!(queue.pop_pinned(ANY, is_live), Some((1, CallId(0))));
+        assert_eq!(queue.pop_pinned(ANY, is_live), None);
+        assert_eq!((queue.len(), queue.shared(), queue.entries), (2, 2, 2));
+    }
+
+    #[test]
+    fn the_dead_are_dropped_on_the_way_and_counted_off() {
+        let mut queue = Queue::default();
+        let is_live = |(sequence, _): Entry| sequence > 4;
+        for (sequence, worker) in [(1, None), (2, Some(ANY)), (3, None), (4, Some(ANY))] {
+            queue.push(0, (sequence, CallId(0)), worker);
+            queue.forget(worker, |_| true);
+        }
+        queue.push(0, (5, CallId(0)), None);
+        queue.push(0, (6, CallId(0)), Some(ANY));
+        assert_eq!(queue.entries, 6);
+        for (sequence, left) in [(5, 1), (6, 0)] {
+            assert_eq!(queue.pop(ANY, is_live), Some((sequence, CallId(0))));
+            assert_eq!((queue.len(), queue.entries), (left, left));
+        }
+    }
+
+    #[test]
+    fn a_sweep_keeps_the_living_of_every_lane_and_priority() {
+        let mut queue = Queue::default();
+        let is_live = |(sequence, _): Entry| sequence < 4;
+        for sequence in 0..4 {
+            let worker = (sequence > 1).then_some(ANY);
+            queue.push(
+                i32::try_from(sequence).unwrap(),
+                (sequence, CallId(0)),
+                worker,
+            );
+        }
+        for sequence in 4..80 {
+            let worker = (sequence % 2 == 0).then_some(ANY);
+            queue.push(9, (sequence, CallId(0)), worker);
+        }
+        let mut most = 0;
+        for sequence in 4..80 {
+            let worker = (sequence % 2 == 0).then_some(ANY);
+            most = most.max(queue.entries);
+            queue.forget(worker, |(at, _)| at < 4 || at > sequence);
+        }
+        assert_eq!(most, 80, "few dead ones are not worth a sweep");
+        assert_eq!((queue.len(), queue.entries), (4, 7), "swept at the 73rd");
+        let order: Vec<u64> = std::iter::from_fn(|| queue.pop(ANY, is_live))
+            .map(|entry| entry.0)
+            .collect();
+        assert_eq!(order, [0, 1, 2, 3]);
+    }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::engine::{
-    Actions, CallOptions, Command, Config, Engine, Event, Exit, Nested, Received, SettledKind,
-    Submission,
+    Actions, CallOptions, Command, Config, Engine, Event, Exit, InSession, Nested, Received,
+    SettledKind, Submission,
 };
 use crate::error::Failure;
 use crate::ids::{CallId, CallbackId, WorkerId};
@@ -123,6 +123,17 @@ impl Bench {
         let frame = request(id, flags, payload);
         let call = submission(id, &frame, options);
         self.input(|engine, now, actions| engine.submit(now, &call, actions));
+    }
+
+    /// A call of a session.
+    pub(super) fn submit_in(&mut self, id: u32, session: InSession<'_>) {
+        let frame = request(id, 0, &[]);
+        let mut call = submission(id, &frame, CallOptions::default());
+        self.input(|engine, now, actions| {
+            if engine.join(now, &mut call, session, actions) {
+                engine.submit(now, &call, actions);
+            }
+        });
     }
 
     /// A call that a handler in Node makes for a callback of a worker.

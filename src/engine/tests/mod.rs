@@ -11,4 +11,7 @@ mod operations;
 mod poison;
 mod pool;
 mod pool_changes;
+mod replies;
+mod sessions;
+mod settle;
 mod stats;
