@@ -95,7 +95,7 @@ impl Bench {
     /// Time passes.
     pub(super) fn wait(&mut self, ms: u64) {
         self.now = self.now + Duration::from_millis(ms);
-        self.input(|engine, now, actions| engine.tick(now, actions));
+        self.input(Engine::tick);
     }
 
     /// Milliseconds until the engine wants to be woken.

@@ -205,7 +205,8 @@ fn a_worker_hears_of_a_cancelled_call_again_when_all_has_been_written() {
     bench.cancel(1);
     let frame = crate::protocol::header::Header::bare(Kind::Cancel, 1).to_vec();
     let cancel = Command::Control(ONE, frame);
-    assert_eq!(bench.actions.commands, [cancel.clone()]);
+    assert_eq!(bench.actions.commands.len(), 1);
+    assert!(bench.wants(&cancel));
     bench.engine.drained(bench.now, ONE, &mut bench.actions);
     assert_eq!(bench.actions.commands, [cancel.clone(), cancel]);
     bench.actions.clear();
