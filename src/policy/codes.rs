@@ -7,9 +7,6 @@ use crate::error::ErrorCode;
 pub struct Codes(u64);
 
 impl Codes {
-    /// No code at all.
-    pub const NONE: Self = Self(0);
-
     /// The codes of a list.
     pub fn of(codes: &[ErrorCode]) -> Self {
         Self(codes.iter().fold(0, |set, code| set | Self::bit(*code)))
@@ -36,7 +33,7 @@ mod tests {
             let set = Codes::of(&[*code]);
             let held = ErrorCode::ALL.iter().filter(|other| set.holds(**other));
             assert_eq!(held.collect::<Vec<_>>(), [code]);
-            assert!(!Codes::NONE.holds(*code));
+            assert!(!Codes::of(&[]).holds(*code));
         }
     }
 
