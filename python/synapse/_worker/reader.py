@@ -6,13 +6,8 @@ import os
 from io import BytesIO
 
 from synapse._protocol.header import COUNTED, HEADER, HEADER_SIZE
+from synapse._worker.reads import GREAT_READ, LARGE_FRAME, NEXT_READ
 from synapse._worker.watcher import protocol_error
-
-#: Bytes of the first reads, and of reads while they come back full.
-_SMALL = 32 * 1024
-_GREAT = 1024 * 1024
-#: What is missing of a frame is read into a buffer of its own from this size on.
-_LARGE = 64 * 1024
 
 
 class FrameReader:
@@ -21,7 +16,7 @@ class FrameReader:
     def __init__(self, descriptor: int, greatest: int) -> None:
         self._descriptor = descriptor
         self._greatest = greatest + COUNTED
-        self._size = _SMALL
+        self._size = NEXT_READ
         self._rest = b""
         #: The large frame that is being received: its word and id, its payload, and how much of
         #: that has come.
@@ -42,8 +37,8 @@ class FrameReader:
             return None
         self.drained = len(data) < self._size
         if not self.drained:
-            self._size = min(self._size * 4, _GREAT)
-        elif len(data) * 4 < self._size > _SMALL:
+            self._size = min(self._size * 4, GREAT_READ)
+        elif len(data) * 4 < self._size > NEXT_READ:
             self._size //= 4
         return self._cut(self._rest + data if self._rest else data)
 
@@ -71,7 +66,7 @@ class FrameReader:
                 protocol_error(f"a frame of length {length}")
             stop = at + 4 + length
             if stop > end:
-                if stop - end >= _LARGE:
+                if stop - end >= LARGE_FRAME:
                     self._begin_large(word, call, length - COUNTED, data[at + HEADER_SIZE :])
                     at = end
                 break

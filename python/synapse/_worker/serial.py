@@ -34,6 +34,7 @@ from synapse._worker.journal import LAST
 from synapse._worker.large import BIN32_HEAD, is_binary, read_exactly
 from synapse._worker.lending import LENT_BYTES
 from synapse._worker.outflow import Outflow
+from synapse._worker.reads import GREAT_READ, LARGE_FRAME, NEXT_READ, SMALL_READ
 from synapse._worker.resumed import behind
 from synapse._worker.runner import Runner, driver_codes
 from synapse._worker.state import SHARE, STOP, WAITING, Worker
@@ -49,15 +50,6 @@ if TYPE_CHECKING:
     from synapse._worker.runner import Source
     from synapse._worker.sharing import Sharing
 
-#: Bytes of the first reads: the largest object that Python's own allocator makes. A buffer of many
-#: KiB costs a tenth of a microsecond, a large one more than a small call.
-SMALL_READ = 448
-#: Bytes of the read after a small one that came back full.
-NEXT_READ = 64 * SMALL_READ
-#: Bytes of reads while they come back full. A power of two of small ones, as all between.
-GREAT_READ = 2048 * SMALL_READ
-#: What is missing of a frame is read into a buffer of its own from this size on.
-LARGE_FRAME = 64 * 1024
 #: Seconds that a reply may wait for the next ones to be written with it.
 PATIENCE = 0.0005
 #: Seconds of silence after which the codec in C is loaded.
