@@ -237,6 +237,16 @@ describe('groups', () => {
     const both = [hub.invoke('web', 'sleep', [0.2]), hub.invoke('web', 'who')];
     expect(hub.stats().groups['web']).toMatchObject({ requestsActive: 1, queued: 1 });
     expect((await Promise.all(both))[1]).toBe('b');
+    // Nor does it forget them when the only worker of its only member is replaced.
+    await expect(hub.invoke('web', 'die')).rejects.toMatchObject({ code: 'WORKER_EXITED' });
+    const after = [hub.invoke('web', 'sleep', [0.2]), hub.invoke('web', 'who')];
+    expect(hub.stats().groups['web']).toMatchObject({
+      strategy: 'round-robin',
+      members: ['b'],
+      requestsActive: 1,
+      queued: 1,
+    });
+    expect(await Promise.all(after)).toEqual(['b', 'b']);
   });
 
   test('the cap holds, and calls that time out or are aborted give their place back', async () => {

@@ -1,6 +1,6 @@
 /** Workers that a command runs: which command, what they find, and what is told when they do not start. */
 
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import {
@@ -54,7 +54,9 @@ describe('a command', () => {
 
   test('is told in a variable what it is to do, and runs in its directory', async () => {
     const folder = createFolder({ 'worker.cjs': SAYS_HELLO });
-    const command = [node, 'worker.cjs', '--flag'];
+    // No shell looks at it.
+    const odd = '$(touch ran); "quoted" `touch ran` *';
+    const command = [node, 'worker.cjs', '--flag', odd];
     const synapse = createSynapse({
       runtime: { command },
       concurrency: 3,
@@ -74,7 +76,8 @@ describe('a command', () => {
       limits: { frame: 65_536, depth: 100 },
       parent: process.pid,
     });
-    expect({ argv, cwd, python }).toEqual({ argv: ['--flag'], cwd: folder, python: '/mine' });
+    expect({ argv, cwd, python }).toEqual({ argv: ['--flag', odd], cwd: folder, python: '/mine' });
+    expect(existsSync(join(folder, 'ran'))).toBe(false);
   });
 
   test.each([

@@ -232,6 +232,7 @@ describe('the life of a session', () => {
     const synapse = await spawnModule(MODULE);
     const session = synapse.session('s', { ttl: 2000 });
     await session.set('key', 1);
+    await synapse.session('forgotten', { ttl: 2000 }).set('key', 1);
     for (let touch = 0; touch < 4; touch++) {
       await sleep(600);
       await session.invoke('pid');
@@ -241,7 +242,26 @@ describe('the life of a session', () => {
     expect(await synapse.sessions.exists('s')).toBe(false);
     expect(await session.get('key')).toBeUndefined();
     expect(await session.invoke('recall', ['key'])).toBe('nothing');
-    expect(await synapse.sessions.stats()).toMatchObject({ created: 2, expired: 1, current: 1 });
+    expect(await synapse.sessions.stats()).toMatchObject({ created: 3, expired: 1, current: 2 });
+    // The other was over before, and nobody has looked.
+    expect(await synapse.sessions.cleanup()).toBe(1);
+    expect(await synapse.sessions.stats()).toMatchObject({ expired: 2, current: 1, bytes: 0 });
+  });
+
+  test('is touched by reading and writing a value, and not by being looked at', async () => {
+    const synapse = await spawnModule(MODULE);
+    const session = synapse.session('s');
+    const idle = async (): Promise<number> => (await session.info())?.idle ?? Number.NaN;
+    await session.set('key', 1);
+    for (const touch of [() => session.get('key'), () => session.set('key', 2)]) {
+      await sleep(30);
+      await synapse.sessions.list();
+      expect(await synapse.sessions.exists('s')).toBe(true);
+      const before = performance.now();
+      expect(await idle()).toBeGreaterThanOrEqual(25);
+      await touch();
+      expect(await idle()).toBeLessThanOrEqual(performance.now() - before);
+    }
   });
 
   test('is made once, listed, counted and ended', async () => {
@@ -345,7 +365,6 @@ describe('affinity', () => {
     const synapse = await spawnTwo();
     const session = synapse.session('s');
     const first = await session.invoke<number>('pid');
-    // Least busy alone would go back to the first worker; occupy it a moment.
     expect(await session.invoke('pid')).toBe(first);
     const busy = session.invoke('pid', [0.3]);
     const other = await session.invoke<number>('pid');
@@ -403,7 +422,7 @@ describe('affinity', () => {
 
 describe('globals', () => {
   test('live a fixed time and belong to no session', async () => {
-    const { globals } = await spawnModule(MODULE);
+    const { globals, sessions } = await spawnModule(MODULE);
     await globals.put('model', { id: 7 }, { ttl: 2000 });
     await globals.put('ever', [1], { ttl: Number.POSITIVE_INFINITY });
     expect(await globals.get('model')).toEqual({ id: 7 });
@@ -413,5 +432,9 @@ describe('globals', () => {
     expect(await globals.get('model')).toBeUndefined();
     expect([await globals.delete('ever'), await globals.delete('ever')]).toEqual([true, false]);
     await expect(globals.put('f', () => {})).rejects.toMatchObject({ code: 'ENCODE' });
+    expect(await sessions.stats()).toMatchObject({
+      current: 0,
+      globals: { stored: 2, deleted: 1, expired: 1, current: 0 },
+    });
   });
 });

@@ -26,10 +26,11 @@ const MODULE = `${PROCESS_HANDLERS}
 
   @handler
   def compute(seconds):
-      # C code that keeps the interpreter's lock: no other thread of this process runs.
+      # C code that keeps the interpreter's lock, for longer than a worker may be silent: no other
+      # thread of this process runs.
       end = time.monotonic() + seconds
       while time.monotonic() < end:
-          sum(range(2_000_000))
+          sum(range(50_000_000))
       return "computed"
 
   @handler
@@ -133,7 +134,19 @@ describe('a frozen worker', () => {
     const heartbeat = { interval: 100, misses: 3, action: 'restart' } as const;
     const synapse = await spawnModule(MODULE, { heartbeat });
     const gone = exits(synapse);
+    const missed: HeartbeatMissed[] = [];
+    synapse.on('heartbeat:missed', (event) => missed.push(event));
     expect(await synapse.invoke('compute', [1.5])).toBe('computed');
+    expect(missed.some((event) => event.missed >= heartbeat.misses && event.busy)).toBe(true);
+    expect(gone).toEqual([]);
+  });
+
+  test('nor for one that is idle: it beats as often as its pool wants', async () => {
+    const heartbeat = { interval: 400, misses: 3, action: 'restart' } as const;
+    const synapse = await spawnModule(MODULE, { heartbeat });
+    const gone = exits(synapse);
+    // At the default of two seconds the first would come too late.
+    await new Promise((resolve) => setTimeout(resolve, 2500));
     expect(gone).toEqual([]);
   });
 });
@@ -161,10 +174,17 @@ describe('a worker is recycled', () => {
     const synapse = await spawnModule(MODULE, { workers: 2, recycle: { calls: 10 } });
     const gone = exits(synapse);
     const seen = new Set<unknown>();
+    let serving = Number.POSITIVE_INFINITY;
     const load = Array.from({ length: 4 }, async () => {
-      while (gone.length < 4) seen.add(await synapse.invoke('sleep', [0.002]));
+      while (gone.length < 4) {
+        seen.add(await synapse.invoke('sleep', [0.002]));
+        const ready = synapse.workers().filter(({ status }) => /^(ready|busy)$/.test(status));
+        serving = Math.min(serving, ready.length);
+      }
     });
     await Promise.all(load);
+    // Whoever takes over is there before the old one goes.
+    expect(serving).toBe(2);
     expect(gone.every(({ reason }) => reason === 'recycle:calls')).toBe(true);
     expect(seen.size).toBeGreaterThanOrEqual(4);
     const { errors, timeouts, restarts } = synapse.stats();

@@ -317,12 +317,17 @@ describe('spawn', () => {
   test('starts several workers, and spreads calls over them', async () => {
     const synapse = await spawnModule(MODULE, { workers: 2 });
     const folder = createFolder({});
-    const calls = [1, 2].map(() => synapse.invoke('hold', [join(folder, 'go')]));
+    const calls = [1, 2, 3, 4, 5].map(() => synapse.invoke('hold', [join(folder, 'go')]));
     await until(() => synapse.stats().requestsActive === 2);
     expect(synapse.stats().workers.map((worker) => worker.requestsActive)).toEqual([1, 1]);
-    expect(synapse.workers().map((worker) => worker.status)).toEqual(['busy', 'busy']);
+    expect(synapse.stats()).toMatchObject({ queued: 3, busy: 2, available: 0, requestsHandled: 0 });
+    const workers = synapse.workers();
+    expect(workers.map((worker) => worker.status)).toEqual(['busy', 'busy']);
+    expect(new Set(workers.map(({ pid }) => pid)).size).toBe(2);
+    expect(workers.every(({ pid }) => isAlive(pid))).toBe(true);
     writeFileSync(join(folder, 'go'), '');
     await Promise.all(calls);
+    expect(synapse.stats()).toMatchObject({ queued: 0, busy: 0, available: 2, requestsHandled: 5 });
   });
 });
 
@@ -346,12 +351,15 @@ describe('a deadline', () => {
   test('rejects a call that waits, and Python never sees it', async () => {
     const synapse = await spawnModule(MODULE);
     const folder = createFolder({});
+    const pid = await synapse.invoke('pid');
     const running = synapse.invoke('hold', [join(folder, 'go')]);
     await expect(synapse.invoke('leave', [1], { timeout: 30 })).rejects.toMatchObject({
       phase: 'queue',
     });
     writeFileSync(join(folder, 'go'), '');
     expect(await running).toBe('held');
+    // What came to Python in its turn would have ended it before this.
+    expect(await synapse.invoke('pid')).toBe(pid);
     expect(synapse.stats()).toMatchObject({ timeouts: 1, restarts: 0 });
   });
 

@@ -62,8 +62,29 @@ describe('an elastic pool', () => {
     await until(() => synapse.workers().length === 1);
     expect(gone.length).toBeGreaterThanOrEqual(2);
     expect(gone.every(({ reason }) => reason === 'idle')).toBe(true);
-    expect(synapse.stats()).toMatchObject({ min: 1, max: 3, restarts: 0 });
+    expect(synapse.stats()).toMatchObject({ min: 1, max: 3, restarts: 0, available: 1, busy: 0 });
     expect(await synapse.invoke('add', [1, 2])).toBe(3);
+  });
+
+  test('starts all its workers at the same time', async () => {
+    const folder = createFolder({
+      'main.py': `
+        import os, time
+        from synapse import handler
+
+        # None is ready before all have begun.
+        open(f"begun-{os.getpid()}", "w").close()
+        while sum(name.startswith("begun-") for name in os.listdir()) < 4:
+            time.sleep(0.005)
+
+        @handler
+        def pid():
+            return os.getpid()
+      `,
+    });
+    const synapse = createSynapse({ workers: 4, cwd: folder });
+    await synapse.spawn(folder, 'main');
+    expect(new Set(pids(synapse)).size).toBe(4);
   });
 
   test('is ready with less than all where that is asked for, and the rest follows', async () => {

@@ -1,6 +1,6 @@
 /** Generators in Python, `for await` in Node. */
 
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, expect, test } from '@jest/globals';
@@ -27,6 +27,11 @@ const MODULE = `
   @handler
   def plain(value):
       return value
+
+  @handler
+  def hold(path):
+      while not os.path.exists(path):
+          time.sleep(0.005)
 
   @handler
   def fails(after):
@@ -249,6 +254,23 @@ describe('a stream', () => {
     })();
     await expect(failing).rejects.toMatchObject({ code: 'WORKER_EXITED', exitCode: 5 });
     expect(items).toEqual(Array.from({ length: items.length }, (_, index) => index));
+  });
+
+  test('waits while its worker is busy, as a call does; one that waits too long never begins', async () => {
+    const folder = createFolder({ 'main.py': MODULE });
+    const synapse = createSynapse({ cwd: folder });
+    await synapse.spawn(folder, 'main');
+    const running = synapse.invoke('hold', ['go']);
+    const late = collect(synapse.stream('endless', ['late'], { timeout: 30 }));
+    const waiting = collect(synapse.stream('count', [3]));
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT', phase: 'queue' });
+    expect(synapse.stats()).toMatchObject({ requestsActive: 1, queued: 1 });
+    writeFileSync(join(folder, 'go'), '');
+    await running;
+    expect(await waiting).toEqual([0, 1, 2]);
+    // Had it begun it would have been closed, and said so, before the next call.
+    await synapse.invoke('plain', [1]);
+    expect(existsSync(join(folder, 'late'))).toBe(false);
   });
 
   test('goes into a Readable and a web ReadableStream', async () => {

@@ -39,7 +39,14 @@ const MODULE = `
       return host.look(Socket(), 1).result()
 
   @handler
+  def runs():
+      return len(totals)
+
+  totals = []
+
+  @handler
   def total(items: list[Item], factor: int = 1) -> int:
+      totals.append(factor)
       return sum(item.size for item in items) * factor
 `;
 
@@ -103,6 +110,7 @@ describe('validate', () => {
       code: 'VALIDATION',
       path: '$.by',
     });
+    expect(await synapse.invoke('runs')).toBe(1);
   });
 
   test('switched off it looks at number and names only', async () => {
