@@ -305,3 +305,39 @@ fn unavailable(session: &str, worker: WorkerId) -> Failure {
         .with("session", session)
         .with("worker", worker.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Config;
+    use crate::session::{TimeToLive, Value};
+
+    #[test]
+    fn what_is_over_is_swept_each_minute_as_long_as_anything_may_be() {
+        let at = |seconds: u64| Time(seconds * 1_000_000);
+        let mut engine = Engine::new(Config::default());
+        let mut actions = Actions::default();
+        let ttl = TimeToLive::For(Duration::from_secs(10));
+        let opened = engine.sessions().open(at(0), "s", ttl);
+        engine.session_opened(at(0), opened, &mut actions).unwrap();
+        let value = Value::from(*b"v");
+        let ninety = Some(Duration::from_secs(90));
+        engine.globals().put(at(0), "g", value, ninety);
+        engine.sweep_later(at(0));
+        let left = |engine: &mut Engine| {
+            let sessions = engine.sessions().stats();
+            (sessions.current, engine.globals().stats().current)
+        };
+
+        assert_eq!(engine.next_wake(), Some(at(60)));
+        engine.tick(at(59), &mut actions);
+        assert_eq!(left(&mut engine), (1, 1));
+        engine.tick(at(60), &mut actions);
+        assert_eq!(left(&mut engine), (0, 1));
+        assert_eq!(engine.next_wake(), Some(at(120)));
+        engine.tick(at(120), &mut actions);
+        assert_eq!(left(&mut engine), (0, 0));
+        assert_eq!(engine.next_wake(), None);
+        assert_eq!(engine.sessions().stats().cleanup_runs, 2);
+    }
+}

@@ -264,6 +264,7 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::liveness::HeartbeatPolicy;
 
     const STATES: [WorkerState; 4] = [
         WorkerState::Starting,
@@ -302,5 +303,40 @@ mod tests {
             STATES.map(|state| name(state, 1)),
             ["starting", "busy", "stopping", "failed"]
         );
+    }
+
+    #[test]
+    fn one_that_follows_another_leaves_or_is_silent_is_named_so() {
+        let of = |change: fn(&mut Worker)| {
+            STATES.map(|state| {
+                let mut worker = Worker::new(WorkerId(1), 0, 1, Time::ZERO);
+                (worker.state, worker.in_flight) = (state, 1);
+                change(&mut worker);
+                worker.status()
+            })
+        };
+        assert_eq!(
+            of(|worker| worker.replaces = true),
+            ["restarting", "busy", "stopping", "failed"]
+        );
+        assert_eq!(
+            of(|worker| worker.leaving = Some(Reason::Scaled)),
+            ["starting", "draining", "stopping", "failed"]
+        );
+        assert_eq!(
+            of(|worker| worker.exit = Some(Exit::default())),
+            ["starting", "busy", "stopped", "failed"]
+        );
+        let freeze = |worker: &mut Worker| {
+            let policy = HeartbeatPolicy {
+                interval: Duration::from_secs(1),
+                misses: 1,
+                restart: false,
+            };
+            worker.liveness.begin(&policy, Time::ZERO);
+            worker.liveness.miss(&policy, worker.liveness.due());
+            worker.liveness.look(&policy, None);
+        };
+        assert_eq!(of(freeze), ["starting", "unhealthy", "stopping", "failed"]);
     }
 }
