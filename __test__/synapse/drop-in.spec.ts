@@ -54,10 +54,20 @@ describe('a script of version 1.4', () => {
       0,
       -1,
       2 ** 40,
+      -(2n ** 63n),
+      2n ** 64n - 1n,
       1.5,
+      Number.NaN,
+      Number.NEGATIVE_INFINITY,
+      '',
       'snake 🐍',
+      'long'.repeat(20_000),
+      [],
       [1, [2]],
+      Array.from({ length: 70_000 }, (_, index) => index),
+      {},
       { a: { b: 'c' } },
+      new Date(1_700_000_000_123),
     ];
     for (const value of values) expect(await synapse.call(value)).toEqual(value);
     const bytes = await synapse.call<Buffer>(Buffer.from([0, 1, 255]));

@@ -325,6 +325,26 @@ describe('Node ends by itself', () => {
     expect(await node.line('reply ')).toBe('waited');
     expect(await node.ended).toBe(0);
   });
+
+  test('but not with an idle instance that was ref’ed again', async () => {
+    const folder = createFolder({ 'main.py': QUIET });
+    const node = runNode(
+      `(async () => {
+        const instance = new Synapse(python);
+        instance.unref();
+        await instance.spawn(folder, 'main');
+        instance.ref();
+        // Does not keep Node up either: it comes only where something else does.
+        setTimeout(() => {
+          console.log('still here');
+          instance.unref();
+        }, 300).unref();
+      })();`,
+      folder,
+    );
+    expect(await node.line('still ')).toBe('here');
+    expect(await node.ended).toBe(0);
+  });
 });
 
 describe('in worker_threads', () => {
