@@ -93,7 +93,7 @@ const ranges: [unknown, string, string][] = [
   [{ workers: 0 }, 'workers', '0'],
   [{ workers: 1.5 }, 'workers', '1.5'],
   [{ workers: Number.NaN }, 'workers', 'NaN'],
-  [{ workers: 100_000 }, 'workers', '100000'],
+  [{ workers: 1025 }, 'workers', '1025'],
   [{ workers: { min: 4, max: 2 } }, 'workers.min', '4'],
   [{ workers: { min: 2, max: 4, minReady: 3 } }, 'workers.minReady', '3'],
   [{ weights: [0] }, 'weights[0]', '0'],
