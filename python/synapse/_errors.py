@@ -25,6 +25,8 @@ HANDLER_NOT_FOUND = "HANDLER_NOT_FOUND"
 MODULE_NOT_FOUND = "MODULE_NOT_FOUND"
 FUNCTION_NOT_FOUND = "FUNCTION_NOT_FOUND"
 START_FAILED = "START_FAILED"
+#: Known to the host only, which had withdrawn the call.
+WITHDRAWN = "WITHDRAWN"
 
 #: Exceptions of a chain of causes that are reported.
 _CHAIN = 16

@@ -22,8 +22,10 @@ from synapse._protocol import header as wire
 LAUNCHER = Path(__file__).resolve().parents[1] / "synapse" / "_launch.py"
 #: Seconds after which a test takes something for lost.
 PATIENCE = 120.0
+#: Words of the journal that the worker writes, and those behind them in which the host withdraws.
+NOTES, WITHDRAWN = 16 + 4096, 4096
 #: Bytes of the journal.
-JOURNAL = (16 + 4096) * 4
+JOURNAL = (NOTES + WITHDRAWN) * 4
 #: `fcntl` names it from Python 3.10 on.
 F_SETPIPE_SZ = 1031
 
@@ -246,7 +248,12 @@ class WorkerProcess:
 
     def words(self) -> list[int]:
         """The journal, as the host reads it."""
-        return list(memoryview(os.pread(self._journal.fileno(), JOURNAL, 0)).cast("I"))
+        return list(memoryview(os.pread(self._journal.fileno(), NOTES * 4, 0)).cast("I"))
+
+    def withdraw(self, call: int) -> None:
+        """Tells the worker not to begin a call, if it has not yet."""
+        offset = (NOTES + call % WITHDRAWN) * 4
+        os.pwrite(self._journal.fileno(), call.to_bytes(4, sys.byteorder), offset)
 
     # Ending.
 

@@ -131,6 +131,24 @@ impl NodeDriver {
                     engine.inspected(now, worker, &journal, &mut self.actions);
                 }
             }
+            Command::Withdraw(worker, call) => {
+                if let Some(running) = self.children.get(&worker)
+                    && running.child.withdraw(call.0).is_ok()
+                {
+                    // Not the time of the input that asked for it: what comes next relies on when
+                    // it was written.
+                    let now = self.now();
+                    if let Some(engine) = &mut self.engine {
+                        engine.withdrawn(now, worker, call);
+                    }
+                }
+            }
+            Command::Restore(worker, call) => {
+                if let Some(running) = self.children.get(&worker) {
+                    // It has been written to before, or there is nothing to take back.
+                    drop(running.child.restore(call.0));
+                }
+            }
             Command::Look(worker) => {
                 let running = self.children.get(&worker);
                 let vitals = running.and_then(|running| vitals::of(running.child.pid()));

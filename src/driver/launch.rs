@@ -62,6 +62,7 @@ struct Boot<'a> {
     concurrency: u32,
     limits: BootLimits,
     heartbeat_ms: f64,
+    withdrawals: bool,
     parent: u32,
     values: &'a str,
     validate: bool,
@@ -331,6 +332,7 @@ fn boot<'a>(options: &'a SpawnOptions, directory: &'a Path, entry: Option<&'a Pa
         heartbeat_ms: options
             .heartbeat
             .map_or(0.0, |heartbeat| heartbeat.interval_ms),
+        withdrawals: options.queue_timeout_ms.is_some(),
         parent: options.node_parent,
         values: &options.values,
         validate: options.validate,

@@ -97,6 +97,11 @@ pub enum Command {
     Kill(WorkerId),
     /// Read its journal; [`crate::engine::Engine::inspected`] is told.
     Inspect(WorkerId),
+    /// Tell it, by its journal, not to begin this call; [`crate::engine::Engine::withdrawn`] is told
+    /// when that is written.
+    Withdraw(WorkerId, CallId),
+    /// That call is over: its id may be used again.
+    Restore(WorkerId, CallId),
     /// See what its process does, and answer by [`crate::engine::Engine::looked`].
     Look(WorkerId),
 }

@@ -70,9 +70,15 @@ impl Engine {
         }
     }
 
-    /// The journal of a living worker, after [`Command::Inspect`]. A cancelled call that waits there
-    /// behind others that run is left alone; if none runs, the worker does nothing any more.
+    /// The journal of a living worker, after [`Command::Inspect`].
     pub fn inspected(&mut self, now: Time, id: WorkerId, journal: &Journal, actions: &mut Actions) {
+        self.judge_withdrawals(now, id, journal, actions);
+        self.judge_overdue(now, id, journal, actions);
+    }
+
+    /// A cancelled call that waits behind others that run is left alone; if none runs, the worker does
+    /// nothing any more.
+    fn judge_overdue(&mut self, now: Time, id: WorkerId, journal: &Journal, actions: &mut Actions) {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };

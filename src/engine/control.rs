@@ -110,6 +110,7 @@ impl Engine {
         worker.last_activity = now;
         worker.numbering = self.handlers.learn(hello);
         worker.liveness.expected |= hello.heartbeat > 0;
+        worker.heeds = hello.withdrawals && hello.mode == Mode::Synapse;
         self.arrived(now, id, actions);
         if let Some(worker) = self.workers.get_mut(&id) {
             Self::place(&mut self.placement, worker);

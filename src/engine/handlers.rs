@@ -193,6 +193,7 @@ mod tests {
             sdk: String::new(),
             default,
             shared: false,
+            withdrawals: false,
             heartbeat: 0,
             handlers: names
                 .iter()

@@ -121,6 +121,10 @@ impl Engine {
             self.calls.insert(call.id, lane, record);
             self.write(now, call.id, worker, Some(call.frame), actions);
             self.place_anew(worker);
+            if let Some(limit) = self.config.queue_timeout {
+                let (call, at) = (call.id, now + limit);
+                self.timers.set(at, Timer::QueueTimeout { call, sequence });
+            }
             return;
         }
         record.frame = Some(RequestFrame::from_slice(call.frame));

@@ -14,6 +14,7 @@
 //! | [`Engine::join`] | `sessions.rs` |
 //! | [`Engine::control`] | `control.rs` |
 //! | [`Engine::inspected`] | `begun.rs` |
+//! | [`Engine::withdrawn`] | `withdraw.rs` |
 //! | [`Engine::start`], [`Engine::exited`], [`Engine::closed`], [`Engine::stop`] | `supervise.rs`, which settles what is lost by `settle.rs` |
 //! | [`Engine::tick`] | `tick.rs` |
 //! | [`Engine::submit_guarded`], [`Engine::review`] | `policies/` |
@@ -53,6 +54,7 @@ mod supervise;
 mod tests;
 mod tick;
 mod timers;
+mod withdraw;
 mod worker;
 mod workers;
 

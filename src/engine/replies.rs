@@ -144,6 +144,10 @@ impl Engine {
             other => return Err(Malformed::Misplaced(other)),
         };
         let call = CallId(header.id);
+        if kind == SettledKind::Error {
+            let body = bytes.get(payload.clone()).unwrap_or_default();
+            self.refused_if_withdrawn(now, worker, call, body, actions);
+        }
         let answered = self.answered(now, worker, call, kind == SettledKind::Error, actions);
         if answered == Answered::Wanted {
             actions.settled.push(Settled {
@@ -309,11 +313,15 @@ impl Engine {
                 })
             });
         }
-        worker.counters.answered(now.since(call.submitted), failed);
+        let is_abandoned = matches!(call.state, CallState::Abandoned(_));
+        let was_withdrawn = !worker.withdrawn.is_empty() && worker.restore(id, actions);
+        if !(was_withdrawn && is_abandoned) {
+            worker.counters.answered(now.since(call.submitted), failed);
+        }
         if !self.suspects.is_empty() {
             self.suspects.absolve(call.fingerprint);
         }
-        if matches!(call.state, CallState::Abandoned(_)) {
+        if is_abandoned {
             return Answered::Unwanted;
         }
         if let Some(failure) = refused {

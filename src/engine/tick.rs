@@ -1,7 +1,7 @@
 //! Time passes: deadlines, grace times and whatever else was set for later.
 
 use crate::engine::action::{Actions, Event};
-use crate::engine::call::CallState;
+use crate::engine::call::{Call, CallState};
 use crate::engine::timers::Timer;
 use crate::engine::worker::{Cause, WorkerState};
 use crate::engine::{Engine, Phase};
@@ -9,22 +9,38 @@ use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
 use crate::time::Time;
 
+/// A time of a call that can be over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Limit {
+    /// From the call to its end.
+    Deadline,
+    /// From the call to its beginning in a worker.
+    Queue,
+}
+
+impl Limit {
+    /// What users know it by.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Deadline => "deadline",
+            Self::Queue => "queue.timeout",
+        }
+    }
+}
+
 impl Engine {
     /// Time has passed: whatever is due happens.
     pub fn tick(&mut self, now: Time, actions: &mut Actions) {
         while let Some(timer) = self.timers.due(now) {
             match timer {
                 Timer::Deadline { call, sequence } => {
-                    self.expire(now, call, sequence, "deadline", actions);
+                    self.expire(now, call, sequence, Limit::Deadline, actions);
                 }
                 Timer::QueueTimeout { call, sequence } => {
-                    let limit = self.config.queue_timeout.unwrap_or_default();
-                    // It may have been with a worker since, and have come back.
-                    if self.calls.get(&call).is_some_and(|call| {
-                        call.state == CallState::Queued && now.since(call.queued) >= limit
-                    }) {
-                        self.expire(now, call, sequence, "queue.timeout", actions);
-                    }
+                    self.queue_time_is_over(now, call, sequence, actions);
+                }
+                Timer::Withdrawn { call, sequence } => {
+                    self.withdrawal_is_seen(call, sequence, actions);
                 }
                 Timer::Grace { call, sequence } => self.grace_is_over(call, sequence, actions),
                 Timer::Start { worker } => self.start_is_late(now, worker, actions),
@@ -62,6 +78,7 @@ impl Engine {
         self.timers.next(|timer| match timer {
             Timer::Deadline { call, sequence }
             | Timer::QueueTimeout { call, sequence }
+            | Timer::Withdrawn { call, sequence }
             | Timer::Grace { call, sequence } => calls
                 .get(call)
                 .is_some_and(|call| call.sequence == *sequence),
@@ -84,24 +101,50 @@ impl Engine {
         })
     }
 
-    fn expire(&mut self, now: Time, id: CallId, sequence: u64, limit: &str, actions: &mut Actions) {
-        let Some(call) = self.calls.get(&id).filter(|call| call.sequence == sequence) else {
+    /// A time of a call is over: its caller is told, and nobody waits for it any more. One that is
+    /// with a worker when its time in the queue is over must be certain not to begin.
+    pub(super) fn expire(
+        &mut self,
+        now: Time,
+        id: CallId,
+        sequence: u64,
+        limit: Limit,
+        actions: &mut Actions,
+    ) {
+        let is_it = |call: &Call| call.sequence == sequence;
+        if self.calls.get(&id).is_some_and(is_it) {
+            self.tell_expired(now, id, limit, actions);
+            self.abandon(now, id, actions);
+        }
+    }
+
+    /// Tells a caller that a time of its call is over.
+    pub(super) fn tell_expired(
+        &mut self,
+        now: Time,
+        id: CallId,
+        limit: Limit,
+        actions: &mut Actions,
+    ) {
+        let Some(call) = self.calls.get(&id) else {
             return;
         };
-        let (phase, worker) = match call.state {
-            CallState::Queued => ("queue", None),
-            CallState::Sent(worker) => ("run", Some(worker)),
+        let worker = match call.state {
+            CallState::Queued => None,
+            CallState::Sent(worker) => Some(worker),
             CallState::Abandoned(_) => return,
         };
+        let runs = worker.is_some() && limit == Limit::Deadline;
         let waited = now.since(call.submitted).as_millis();
-        let doing = if phase == "queue" {
-            "waiting for a worker"
-        } else {
-            "running"
+        let (phase, doing) = match worker {
+            None => ("queue", "waiting for a worker".to_owned()),
+            Some(_) if runs => ("run", "running".to_owned()),
+            Some(worker) => ("queue", format!("waiting in worker {worker}")),
         };
+        let limit = limit.name();
         let message = format!("the call passed its {limit} after {waited} ms while {doing}");
         // One that waits may have come back from a worker that died with it.
-        let may_have_executed = worker.is_some() || call.deaths > 0;
+        let may_have_executed = runs || call.deaths > 0;
         let mut failure = Failure::new(ErrorCode::Timeout, message)
             .with("phase", phase)
             .with("mayHaveExecuted", may_have_executed)
@@ -109,20 +152,16 @@ impl Engine {
         if let Some(name) = self.handlers.name(call.handler) {
             failure = failure.with("handler", name);
         }
-        match worker {
-            None => {
-                self.past.timeouts += 1;
-                self.queue_timeouts += 1;
-            }
-            Some(worker) => {
-                failure = failure.with("worker", worker.0);
-                if let Some(worker) = self.workers.get_mut(&worker) {
-                    worker.counters.timeouts += 1;
-                }
-            }
+        if let Some(worker) = worker {
+            failure = failure.with("worker", worker.0);
+        }
+        if !runs {
+            self.past.timeouts += 1;
+            self.queue_timeouts += 1;
+        } else if let Some(worker) = worker.and_then(|id| self.workers.get_mut(&id)) {
+            worker.counters.timeouts += 1;
         }
         actions.events.push(Event::Failed { id, failure });
-        self.abandon(now, id, actions);
     }
 
     pub(super) fn start_is_late(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {

@@ -15,6 +15,8 @@ pub(super) enum Timer {
     Deadline { call: CallId, sequence: u64 },
     /// A call's time in the queue is over.
     QueueTimeout { call: CallId, sequence: u64 },
+    /// A worker has seen by now that a call was withdrawn.
+    Withdrawn { call: CallId, sequence: u64 },
     /// An abandoned call has had its grace.
     Grace { call: CallId, sequence: u64 },
     /// A worker should be ready by now.

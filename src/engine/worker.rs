@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::engine::crowd::Crowds;
 use crate::engine::handlers::Numbering;
@@ -127,6 +127,12 @@ pub(super) struct Worker {
     pub(super) written: u32,
     /// Cancelled calls that have not yielded, until its journal has been looked at.
     pub(super) overdue: Vec<(CallId, u64)>,
+    /// It looks for what was withdrawn before it begins a call.
+    pub(super) heeds: bool,
+    /// Calls that it was told not to begin and has not answered, by their places in its journal.
+    pub(super) withdrawn: FxHashMap<u32, CallId>,
+    /// Those among them of which its journal is to tell whether they began before.
+    pub(super) doubtful: FxHashSet<(CallId, u64)>,
     /// Callbacks that it waits for.
     pub(super) callbacks: FxHashSet<CallbackId>,
     /// Replies read so far; the 1.4 framing matches by order.
@@ -188,6 +194,9 @@ impl Worker {
             sent: VecDeque::new(),
             written: 0,
             overdue: Vec::new(),
+            heeds: false,
+            withdrawn: FxHashMap::default(),
+            doubtful: FxHashSet::default(),
             callbacks: FxHashSet::default(),
             replies: 0,
             placed: None,

@@ -64,6 +64,16 @@ impl Child {
         self.journal.read()
     }
 
+    /// Tells it not to begin a call. Costs a system call, and fails if it has no journal.
+    pub fn withdraw(&self, call: u32) -> io::Result<()> {
+        self.journal.withdraw(call)
+    }
+
+    /// Takes that back, once the call is over. Costs a system call.
+    pub fn restore(&self, call: u32) -> io::Result<()> {
+        self.journal.restore(call)
+    }
+
     /// Begins to stop it, step by step as `plan` says, until it is dead. A shutdown frame should
     /// have been written to control before. Again is harmless, and can only make it faster.
     pub fn stop(&self, plan: StopPlan) {

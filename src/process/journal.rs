@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use crate::protocol::journal::{Journal, SIZE};
+use crate::protocol::journal::{Journal, SIZE, WHOLE, withdrawal_offset};
 
 /// The journal of one child, as we see it.
 #[derive(Debug, Clone)]
@@ -33,6 +33,21 @@ impl JournalFile {
             Err(_) => Journal::Unknown,
         }
     }
+
+    /// Tells the child not to begin a call; the child looks when it has noted that it begins.
+    pub(super) fn withdraw(&self, call: u32) -> io::Result<()> {
+        self.write(call, call)
+    }
+
+    /// The call is over, and so is its withdrawal.
+    pub(super) fn restore(&self, call: u32) -> io::Result<()> {
+        self.write(call, 0)
+    }
+
+    fn write(&self, call: u32, word: u32) -> io::Result<()> {
+        let offset = withdrawal_offset(call) as u64;
+        self.0.write_all_at(&word.to_ne_bytes(), offset)
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -40,7 +55,7 @@ fn unnamed() -> io::Result<File> {
     use rustix::fs::{MemfdFlags, memfd_create};
 
     let file = File::from(memfd_create("synapse-journal", MemfdFlags::CLOEXEC)?);
-    file.set_len(SIZE as u64)?;
+    file.set_len(WHOLE as u64)?;
     Ok(file)
 }
 
@@ -54,7 +69,7 @@ fn unnamed() -> io::Result<File> {
         .create_new(true)
         .open(&path)?;
     std::fs::remove_file(&path)?;
-    file.set_len(SIZE as u64)?;
+    file.set_len(WHOLE as u64)?;
     Ok(file)
 }
 
@@ -69,6 +84,23 @@ mod tests {
         let words = [1_u32, 77].map(u32::to_ne_bytes).concat();
         journal.file().write_all_at(&words, 0).unwrap();
         assert_eq!(journal.read(), Journal::InOrder { last: 77 });
+    }
+
+    #[test]
+    fn what_is_withdrawn_stands_behind_what_the_child_writes() {
+        let journal = JournalFile::create().unwrap();
+        let word = |slot: u64| {
+            let mut bytes = [0; 4];
+            let offset = SIZE as u64 + 4 * slot;
+            journal.file().read_exact_at(&mut bytes, offset).unwrap();
+            u32::from_ne_bytes(bytes)
+        };
+        journal.withdraw(4096 + 9).unwrap();
+        journal.withdraw(4095).unwrap();
+        assert_eq!([word(9), word(4095), word(8)], [4096 + 9, 4095, 0]);
+        journal.restore(4096 + 9).unwrap();
+        assert_eq!([word(9), word(4095)], [0, 4095]);
+        assert_eq!(journal.read(), Journal::Unknown);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //!
 //! A store into memory is all that it costs the worker; a frame for each call would cost more than
 //! the call. The host reads it when a worker has died, or does not yield to a cancellation.
+//!
+//! The host writes to it as well, behind what it reads: which calls are not to begin any more.
 
 /// Words before the slots.
 const HEAD: usize = 16;
@@ -11,8 +13,21 @@ const HEAD: usize = 16;
 /// long ago.
 pub const SLOTS: u32 = 4096;
 
-/// Its size in bytes.
+/// Bytes of it that the worker writes.
 pub const SIZE: usize = (HEAD + SLOTS as usize) * size_of::<u32>();
+
+/// Its size in bytes, with those that the host writes.
+pub const WHOLE: usize = SIZE + SLOTS as usize * size_of::<u32>();
+
+/// Where a call is withdrawn, among as many places as there are slots: in its place stands its id.
+pub fn withdrawal_slot(call: u32) -> u32 {
+    call % SLOTS
+}
+
+/// Where that place begins.
+pub fn withdrawal_offset(call: u32) -> usize {
+    SIZE + withdrawal_slot(call) as usize * size_of::<u32>()
+}
 
 /// Values of the first word.
 const IN_ORDER: u32 = 1;

@@ -43,6 +43,9 @@ pub struct Hello {
     /// Whether the worker reads and writes shared memory.
     #[serde(default)]
     pub shared: bool,
+    /// Whether the worker looks into its journal for what was withdrawn before it begins a request.
+    #[serde(default)]
+    pub withdrawals: bool,
     /// What can be called; the index is the number on the wire.
     #[serde(default)]
     pub handlers: Vec<Handler>,

@@ -10,8 +10,10 @@ export interface QueueOption {
    */
   readonly max?: number | undefined;
   /**
-   * How long a call may wait, in ms; default 0: without limit. What is written ahead to a worker, about
-   * a millisecond of quick calls, does not wait any more: it has its own `timeout` only.
+   * How long a call may wait until it begins, in ms; then it is rejected with `TIMEOUT`, phase `queue`,
+   * and never runs. Default 0: without limit. Workers in Node, scripts of 1.4 and commands that keep no
+   * journal do not tell what has begun: what is written ahead to one of them, about a millisecond of quick
+   * calls, has its own `timeout` only.
    */
   readonly timeout?: number | undefined;
 }

@@ -77,6 +77,7 @@ fn hellos() -> impl Strategy<Value = Hello> {
             python,
             sdk: "2.0.0".to_owned(),
             shared: pid % 2 == 0,
+            withdrawals: false,
             default,
             heartbeat: u64::from(pid),
             handlers,

@@ -91,6 +91,8 @@ fn worlds_are_bad_enough() {
     let wanted = [
         // How calls fail.
         "TIMEOUT in the queue",
+        "TIMEOUT in a worker",
+        "refused as withdrawn",
         "TIMEOUT while running",
         "QUEUE_FULL",
         "WORKER_EXITED",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use synapse::ids::CallId;
 use synapse::protocol::header::{Header, Kind};
 use synapse::protocol::journal::{Journal, SLOTS};
-use synapse::protocol::message::Mode;
+use synapse::protocol::message::{self, Mode};
 use synapse::time::Time;
 
 use crate::simulation::frames::{State, Written, payload_of, written};
@@ -71,6 +71,8 @@ pub(crate) struct Process {
     /// Requests that it has taken, and the number of each.
     taken: u32,
     numbers: BTreeMap<CallId, u32>,
+    /// Calls that it is not to begin, and from when on it can see that.
+    pub(crate) withdrawn: BTreeMap<CallId, Time>,
     slots: BTreeMap<u32, u32>,
     /// Items of streams that it may still send, by call.
     pub(crate) credit: BTreeMap<CallId, u32>,
@@ -116,6 +118,7 @@ impl Process {
             last: 0,
             taken: 0,
             numbers: BTreeMap::new(),
+            withdrawn: BTreeMap::new(),
             slots: BTreeMap::new(),
             credit: BTreeMap::new(),
             starved: BTreeSet::new(),
@@ -157,6 +160,20 @@ impl Process {
         for (call, items) in grants {
             *self.credit.entry(call).or_default() += items;
         }
+    }
+
+    /// Whether it finds a call withdrawn, which is about to begin.
+    pub(crate) fn finds_withdrawn(&self, now: Time, call: CallId) -> bool {
+        self.withdrawn.get(&call).is_some_and(|seen| *seen <= now)
+    }
+
+    /// Answers a call that it found withdrawn.
+    pub(crate) fn refuse(&mut self, call: CallId) {
+        self.credit.remove(&call);
+        let refusal = serde_json::json!({"code": "WITHDRAWN", "message": "withdrawn"});
+        self.replies += 1;
+        self.pipe
+            .extend(message::frame(Kind::Error, call.0, &refusal).unwrap());
     }
 
     /// Begins a call, and notes it.

@@ -40,6 +40,10 @@ pub(crate) struct Faults {
 }
 
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that are independent of each other"
+)]
 pub(crate) struct Scenario {
     pub(crate) config: Config,
     pub(crate) mode: Mode,
@@ -52,6 +56,8 @@ pub(crate) struct Scenario {
     pub(crate) service: u64,
     /// Whether workers keep journals.
     pub(crate) journals: bool,
+    /// Whether they look there for calls that are withdrawn.
+    pub(crate) heeds: bool,
     /// Operations on the pool, while calls run.
     pub(crate) operations: u64,
     /// Whether the clock jumps once.
@@ -195,6 +201,7 @@ impl Scenario {
                 0
             },
             journals: random.chance(80),
+            heeds: random.chance(80),
         }
     }
 }

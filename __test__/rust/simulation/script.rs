@@ -182,6 +182,7 @@ impl World {
         self.feed(worker);
         self.run_nested(worker);
         let concurrency = self.scenario.config.concurrency as usize;
+        let now = self.now;
         while !self.process(worker).deaf
             && !self.process(worker).frozen
             && !self.process(worker).dead
@@ -191,6 +192,12 @@ impl World {
             let Some(call) = process.waiting.pop_front() else {
                 return;
             };
+            if process.finds_withdrawn(now, call) {
+                process.refuse(call);
+                self.send(worker);
+                self.seen.insert("refused as withdrawn");
+                continue;
+            }
             process.begin(call, true);
             self.began(worker, call);
             let after = self.random.within(1..=self.scenario.service);

@@ -125,8 +125,8 @@ class Asynchronous:
     def _accept(self, word: int, call: int, payload: bytes) -> None:
         number = self._worker.journal.take()
         if call in self._worker.cancelled:
-            self._worker.cancelled.discard(call)
             self._reply((self._calls.refuse(word, call, payload),))
+            self._worker.cancelled.discard(call)
             return
         request = self._calls.read(word, call, payload)
         if isinstance(request, bytes):
@@ -169,14 +169,13 @@ class Asynchronous:
             if call in self._unwanted:
                 self._unwanted.discard(call)
                 raise Cancelled("the call was cancelled before it began")
-            self._worker.journal.begin(request.number)
-            result = request.handler.function(*request.args, **request.kwargs)
-            if request.stream:
-                await self._stream(request, result)
+            if not self._worker.journal.begin(request.number, call):
+                replies = (calls.withdrawn(call),)
+            elif request.stream:
+                await self._stream(request, _call(request))
                 replies = (*calls.session(request), calls.end(call))
             else:
-                result = await _value(result)
-                replies = calls.answer(request, result)
+                replies = calls.answer(request, await _value(_call(request)))
         except SystemExit:
             self._worker.data.flush()
             raise
@@ -300,6 +299,10 @@ class Asynchronous:
 
 def _is_asynchronous(request: Request) -> bool:
     return request.handler.kind in (COROUTINE, ASYNC_GENERATOR)
+
+
+def _call(request: Request) -> Any:
+    return request.handler.function(*request.args, **request.kwargs)
 
 
 async def _value(result: Any) -> Any:

@@ -175,9 +175,9 @@ class Calls:
         return memory.decode(payload, views=views)
 
     def refuse(self, request_word: int, call: int, payload: bytes) -> bytes:
-        """The error frame for a request that was cancelled before it was read."""
+        """The error frame for a request that was cancelled or withdrawn before it was read."""
         self._discard(request_word >> 8 & 0xFF, payload)
-        return self.cancelled(call)
+        return self.cancelled(call) if call in self._worker.cancelled else self.withdrawn(call)
 
     def _discard(self, flags: int, payload: bytes) -> None:
         """Releases the functions and the memory in a request that is not run."""
@@ -302,6 +302,12 @@ class Calls:
     def cancelled(self, call: int) -> bytes:
         """The error frame of a call that was cancelled before it began."""
         return self.failure(call, Cancelled("the call was cancelled"))
+
+    def withdrawn(self, call: int) -> bytes:
+        """The error frame of a call that the host had withdrawn before it began."""
+        from synapse._errors import WITHDRAWN, encode_error, plain_map
+
+        return frame(ERROR, call, encode_error(plain_map(WITHDRAWN, "the call was withdrawn")))
 
     def item(self, call: int, value: Any) -> bytes:
         """An item of a stream.

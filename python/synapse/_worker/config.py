@@ -48,6 +48,7 @@ class Config:
         "stderr",
         "stdout",
         "validate",
+        "withdrawals",
     )
 
     def __init__(self, fields: dict[str, Any]) -> None:
@@ -88,6 +89,8 @@ class Config:
         self.graceful: bool = fields.get("values") == "graceful"
         #: Whether arguments are checked against the hints of the handlers.
         self.validate: bool = fields.get("validate", True)
+        #: Whether the host may withdraw requests that have not begun.
+        self.withdrawals: bool = fields.get("withdrawals", False)
         #: What becomes of standard output and standard error: `event`, `inherit` or `ignore`.
         self.stdout: str = fields.get("stdout") or "event"
         self.stderr: str = fields.get("stderr") or "event"

@@ -46,6 +46,7 @@ def _send(worker: Worker, mode: str, default: int | None, handlers: list[dict[st
         "sdk": __version__,
         "heartbeat": ceil(worker.config.heartbeat * 1000),
         "shared": worker.config.memory is not None,
+        "withdrawals": worker.journal.heeds,
         "default": default,
         "handlers": handlers,
     }

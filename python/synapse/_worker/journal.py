@@ -2,6 +2,10 @@
 
 A call that never began can be run by another worker, whatever it does. The note is one store into
 shared memory, for a frame would cost more than the call itself.
+
+With `queue.timeout` the host writes there, too: which calls have waited for too long and are not
+to begin. It looks at the notes after that, as this worker looks at what is withdrawn after its
+note: so one of the two sees the other, and a call that the host finds not begun never begins.
 """
 
 from __future__ import annotations
@@ -22,10 +26,12 @@ _IN_ORDER = 1
 _BY_NUMBER = 2
 #: Index of the first slot, and their number.
 _FIRST_SLOT = 16
-_SLOTS = 4096
-#: Bytes of a word, and of the whole.
+SLOTS = 4096
+#: Index of the first of as many words in which the host withdraws calls: of one that it has
+#: withdrawn, its id stands at the place that this is modulo their number.
+FIRST_WITHDRAWN = _FIRST_SLOT + SLOTS
+#: Bytes of a word.
 _WORD = 4
-_SIZE = (_FIRST_SLOT + _SLOTS) * _WORD
 
 
 class Journal:
@@ -39,6 +45,14 @@ class Journal:
         #: Requests that have come so far, for `by_number`.
         self.count = 0
         self._by_number = False
+        #: Whether it is looked at what the host withdraws.
+        self.heeds = False
+
+    def heed(self) -> None:
+        """The host may withdraw calls, if there is memory to do so, from now on."""
+        if not self._mapped:
+            self.map()
+            self.heeds = not isinstance(self.words, list)
 
     def map(self) -> Any:
         """Makes stores cheap; answers `words`. The module that it takes is slow to load."""
@@ -48,7 +62,7 @@ class Journal:
         try:
             from mmap import mmap
 
-            self.words = memoryview(mmap(self._descriptor, _SIZE)).cast("I")
+            self.words = memoryview(mmap(self._descriptor, 0)).cast("I")
         except (ImportError, OSError, ValueError):
             # The host has had no memory for it: then nobody knows what has begun.
             self.words = [0] * (LAST + 1)
@@ -70,10 +84,11 @@ class Journal:
         self.count = (self.count + 1) & 0xFFFF_FFFF
         return self.count
 
-    def begin(self, number: int) -> None:
-        """Notes that a request begins."""
+    def begin(self, number: int, call: int) -> bool:
+        """Notes that a request begins; whether it may, for the host may have withdrawn it."""
         if self._by_number:
-            self.words[_FIRST_SLOT + number % _SLOTS] = number
+            self.words[_FIRST_SLOT + number % SLOTS] = number
+        return not self.heeds or self.words[FIRST_WITHDRAWN + call % SLOTS] != call
 
 
 class _File:

@@ -253,7 +253,8 @@ class Pool:
         try:
             if self._open[call].closed or self._worker.is_cancelled(call):
                 raise Cancelled("the call was cancelled before it began")
-            self._worker.journal.begin(request.number)
+            if not self._worker.journal.begin(request.number, call):
+                return (calls.withdrawn(call),)
             result = runner.call(request)
             if request.stream:
                 self._stream(runner, call, behind(runner.source(call, result), request.context))

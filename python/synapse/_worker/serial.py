@@ -37,7 +37,7 @@ from synapse._worker.outflow import Outflow
 from synapse._worker.reads import GREAT_READ, LARGE_FRAME, NEXT_READ, SMALL_READ
 from synapse._worker.resumed import behind
 from synapse._worker.runner import Runner, driver_codes
-from synapse._worker.state import SHARE, STOP, WAITING, Worker
+from synapse._worker.state import GUARD, SHARE, STOP, WAITING, Worker
 from synapse._worker.watchdog import Watchdog
 from synapse._worker.watcher import protocol_error
 
@@ -91,6 +91,8 @@ class Serial:
         #: The context that a plain request last asked for.
         self._plain: Context | None = None
         worker.journal.in_order()
+        if worker.journal.heeds:
+            worker.cancelled.add(GUARD)
         calls.index(lambda handler: handler.function)
         interrupter.cancel_coroutine = self._cancel_coroutine
         interrupter.drivers.update((*driver_codes(), Serial.serve.__code__))
@@ -166,7 +168,12 @@ class Serial:
                     # What was read last is long ago: it does not tell what is stale.
                     end, count = len(data), size
                     continue
-                if cancelled and (call in cancelled or STOP in cancelled or SHARE in cancelled):
+                if cancelled and (
+                    call in cancelled
+                    or STOP in cancelled
+                    or SHARE in cancelled
+                    or worker.is_withdrawn(word, call)
+                ):
                     if STOP in cancelled:
                         flush()
                         return
@@ -179,8 +186,8 @@ class Serial:
                         count = size
                         break
                     if word & 0xFF == REQUEST:
-                        cancelled.discard(call)
                         pending.append(self._calls.refuse(word, call, data[at + head : stop]))
+                        cancelled.discard(call)
                         at = stop
                         continue
                 function = single.get(word)
@@ -323,9 +330,9 @@ class Serial:
         content = read_exactly(worker.config.data_in, begin, size)
         if content is None:
             return False
-        if call in worker.cancelled:
-            worker.cancelled.discard(call)
+        if call in worker.cancelled or worker.is_withdrawn(request_word, call):
             worker.data.send(self._calls.refuse(request_word, call, content))
+            worker.cancelled.discard(call)
             return True
         if binary:
             handler = self._calls.handlers[request_word >> 16]

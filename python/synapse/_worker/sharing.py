@@ -131,11 +131,11 @@ class Sharing:
     def _refuse_cancelled(self, request: Frame) -> bool:
         word, call, payload = request
         worker = self._worker
-        if call not in worker.cancelled:
+        if call not in worker.cancelled and not worker.is_withdrawn(word, call):
             return False
-        worker.cancelled.discard(call)
         self._inbox.credits.pop(call, None)
         worker.data.pending.append(self._calls.refuse(word, call, payload))
+        worker.cancelled.discard(call)
         return True
 
     def _run_on_top(self, request: Request) -> None:

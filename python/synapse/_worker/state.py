@@ -8,10 +8,10 @@ from time import monotonic
 
 from synapse._context import Backend
 from synapse._protocol.codec import encode
-from synapse._protocol.header import LOG, PROGRESS, frame
+from synapse._protocol.header import LOG, NESTED, PROGRESS, REQUEST, frame
 from synapse._registry import Registry
 from synapse._worker.config import Config
-from synapse._worker.journal import Journal
+from synapse._worker.journal import FIRST_WITHDRAWN, LAST, SLOTS, Journal
 from synapse._worker.lending import Lending
 from synapse._worker.output import ControlOutput, DataOutput, leave
 
@@ -37,9 +37,16 @@ STOP = -1
 #: In place of a call's id: the loop of a serial worker is to share the channel.
 SHARE = -2
 
+#: In place of a call's id: the host may withdraw requests, so the loop of a serial worker looks at
+#: each before it begins.
+GUARD = -3
+
 #: Seconds for which the id of a cancelled call that has not come is remembered at least. The host
 #: tells it again when a channel that could not take the request at once has taken it.
 _KEEP = 1.0
+
+#: The bits of a frame's word by which a request is known that runs in turn.
+_IN_TURN = 0xFF | NESTED << 8
 
 #: In `Worker.running`: nothing runs; the main thread waits for the host.
 WAITING = -1
@@ -55,11 +62,13 @@ class Worker(Backend):
         self.control = ControlOutput(config.control)
         #: Where the calls that begin are noted.
         self.journal = Journal(config.journal)
+        if config.withdrawals:
+            self.journal.heed()
         #: The call that the main thread runs, 0 between calls, or `WAITING`. A list, because a
         #: store into one is the cheapest that the hot loop can make.
         self.running = [0]
-        #: Ids of calls that the host has cancelled, `STOP` and `SHARE`. The hot loop looks at its
-        #: truth only. Written by the watcher.
+        #: Ids of calls that the host has cancelled, `STOP`, `SHARE` and `GUARD`. The hot loop looks
+        #: at its truth only. Written by the watcher.
         self.cancelled: set[int] = set()
         #: Ids that had been cancelled when the data channel was found empty some time ago.
         self._stale: set[int] = set()
@@ -116,6 +125,18 @@ class Worker(Backend):
             self.end_callbacks()
         elif self.callbacks is not None:
             self.callbacks.cancel_calls_of(call)
+
+    def is_withdrawn(self, frame_word: int, call: int) -> bool:
+        """Whether a frame is a request that the host has withdrawn; otherwise it begins now.
+
+        For serial workers, which begin requests in the order of their coming, but for nested ones.
+        """
+        if frame_word & _IN_TURN != REQUEST or GUARD not in self.cancelled:
+            return False
+        words = self.journal.words
+        words[LAST] = call
+        found: int = words[FIRST_WITHDRAWN + call % SLOTS]
+        return found == call
 
     def end_callbacks(self) -> None:
         """The host does not answer any more: what waits for it is told, and no call is made."""

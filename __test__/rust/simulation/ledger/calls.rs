@@ -51,6 +51,7 @@ impl Ledger {
                 handler,
                 sequence,
                 waits,
+                queued: now,
                 at,
                 writes,
                 streamed: false,
@@ -195,6 +196,10 @@ impl Ledger {
                 );
             }
             record.writes.push(worker);
+            if record.at.is_some() {
+                // Its worker has just died; the event that says so comes behind.
+                record.queued = now;
+            }
             record.at = Some(worker);
             record.waits = None;
             standing.owed.push(call);
@@ -275,10 +280,12 @@ impl Ledger {
         let record = self.open_record(call)?;
         let detail = |name: &str| failure.details.get(name);
         if failure.code == ErrorCode::Timeout && detail("phase").is_some_and(|p| p != "start") {
+            let in_worker = record.waits.is_none();
             let waited_out = self
                 .config
                 .queue_timeout
-                .is_some_and(|limit| record.waits.is_some_and(|since| since + limit <= now));
+                .is_some_and(|limit| record.queued + limit <= now)
+                && (!in_worker || self.withdraws && !record.runs_on_top());
             let due = record
                 .options
                 .deadline
@@ -287,15 +294,13 @@ impl Ledger {
                 due || waited_out,
                 "call {call} timed out too early: {failure:?}"
             );
-            let phase = if record.waits.is_some() {
-                "queue"
-            } else {
-                "run"
+            let phase = detail("phase").unwrap();
+            let right = match in_worker {
+                false => phase == "queue",
+                true if phase == "queue" => waited_out && !self.begun_at_last(call, record),
+                true => phase == "run" && due,
             };
-            ensure!(
-                detail("phase").unwrap() == phase,
-                "call {call} timed out in {failure:?}"
-            );
+            ensure!(right, "call {call} timed out in {failure:?}");
         }
         if failure.code == ErrorCode::PythonError {
             ensure!(
@@ -319,6 +324,9 @@ impl Ledger {
                 self.has_begun(call, record),
                 "call {call} never began, and its caller was told that it may have run"
             );
+        }
+        if detail("phase").is_some_and(|phase| phase == "queue") {
+            self.never.insert(call);
         }
         self.tell(now, call, Told::Error(failure.code));
         Ok(())

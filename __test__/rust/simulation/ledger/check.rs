@@ -14,6 +14,8 @@ use crate::simulation::ledger::{Ledger, Record, Told, Verdict, ensure};
 const DRAIN: Duration = Duration::from_millis(50);
 /// How long the exit of a killed worker may be waited for beyond that.
 const UNDEAD: Duration = Duration::from_secs(1);
+/// How long it may take until a worker has seen that a call is withdrawn.
+const SEEN: Duration = Duration::from_millis(2);
 /// How often a worker is looked at that a cancelled call waits in.
 const LOOK: Duration = Duration::from_millis(100);
 /// How long calls may wait before an elastic pool grows, ticks being late.
@@ -24,6 +26,9 @@ const SLACK: Duration = Duration::from_millis(5);
 impl Ledger {
     /// Checks all that must hold between two inputs.
     pub(crate) fn check(&mut self, now: Time, ticked: bool, held: &Holdings) -> Verdict {
+        if let Some(breach) = self.breach.take() {
+            return Err(breach);
+        }
         self.check_restarts(now, held)?;
         self.check_counts(held)?;
         self.check_order()?;
@@ -266,6 +271,18 @@ impl Ledger {
             }
             if let (Some(since), Some(limit)) = (record.waits, self.config.queue_timeout) {
                 ensure!(!past(since + limit), "call {call} has waited too long");
+            }
+            if let (Some(worker), Some(limit)) = (record.at, self.config.queue_timeout)
+                && self.withdraws
+                && !record.runs_on_top()
+                && self.is_active(worker)
+                && !self.begun.contains_key(&(worker, *call))
+            {
+                let since = (record.queued + limit).max(self.unbroken_since);
+                ensure!(
+                    since + SEEN + 2 * SLACK >= now,
+                    "call {call} has waited too long in worker {worker}"
+                );
             }
             let standing = record.at.map(|worker| &self.workers[&worker]);
             if let Some(standing) = standing

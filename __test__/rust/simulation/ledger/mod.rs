@@ -55,6 +55,8 @@ struct Record {
     sequence: u64,
     /// Since when it waits for a worker; `None` while it is with one.
     waits: Option<Time>,
+    /// When it was made, or came back from a worker that died.
+    queued: Time,
     /// With which worker it is, unanswered.
     at: Option<WorkerId>,
     writes: Vec<WorkerId>,
@@ -89,6 +91,11 @@ impl Record {
             self.seen
         );
         Ok(())
+    }
+
+    /// It is with the worker that waits for it; with another one it is a call like any other.
+    fn runs_on_top(&self) -> bool {
+        self.nested.is_some() && self.writes.len() == 1
     }
 
     fn may_run_on(&self, worker: WorkerId) -> bool {
@@ -152,6 +159,12 @@ pub(crate) struct Ledger {
     begun: BTreeMap<(WorkerId, CallId), Time>,
     /// Whether the engine can know that.
     keeps_journals: bool,
+    /// Whether it can withdraw what has not begun.
+    withdraws: bool,
+    /// Calls whose callers were told that they had waited for too long.
+    never: BTreeSet<CallId>,
+    /// A rule that a worker has seen broken.
+    breach: Option<String>,
     /// The calls that waited before this input.
     waited: BTreeSet<CallId>,
     /// What this input wrote, by worker, in order.
@@ -177,7 +190,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(config: &Config, mode: Mode, keeps_journals: bool) -> Self {
+    pub(crate) fn new(config: &Config, mode: Mode, keeps_journals: bool, heeds: bool) -> Self {
         Self {
             config: config.clone(),
             mode,
@@ -188,6 +201,9 @@ impl Ledger {
             buried: BTreeSet::new(),
             begun: BTreeMap::new(),
             keeps_journals,
+            withdraws: keeps_journals && heeds,
+            never: BTreeSet::new(),
+            breach: None,
             waited: BTreeSet::new(),
             written: BTreeMap::new(),
             min: config.workers,
@@ -306,6 +322,12 @@ impl Ledger {
             .writes
             .iter()
             .any(|worker| self.begun.contains_key(&(*worker, call)))
+    }
+
+    /// Whether a call has begun at the last of them.
+    fn begun_at_last(&self, call: CallId, record: &Record) -> bool {
+        let last = record.writes.last();
+        last.is_some_and(|worker| self.begun.contains_key(&(*worker, call)))
     }
 
     fn record(&self, call: CallId) -> Option<&Record> {

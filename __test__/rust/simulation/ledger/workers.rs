@@ -42,6 +42,11 @@ impl Ledger {
     /// A worker has begun a call.
     pub(crate) fn began(&mut self, now: Time, worker: WorkerId, call: CallId) {
         self.begun.insert((worker, call), now);
+        if self.never.contains(&call) {
+            self.breach.get_or_insert(format!(
+                "call {call} began in worker {worker} after its caller was told that it will not"
+            ));
+        }
     }
 
     /// The engine was told of a worker's exit or of its end of file.
@@ -64,6 +69,8 @@ impl Ledger {
         | Command::Control(worker, _)
         | Command::Stop(worker)
         | Command::Inspect(worker)
+        | Command::Withdraw(worker, _)
+        | Command::Restore(worker, _)
         | Command::Look(worker)
         | Command::Kill(worker)) = command;
         if let Command::Start(_) = command {
@@ -108,6 +115,7 @@ impl Ledger {
             record.at = None;
             if record.told.is_none() {
                 record.waits = Some(now);
+                record.queued = now;
             } else {
                 over.push(*call);
             }

@@ -47,6 +47,7 @@ impl Harness {
     pub(crate) fn hello(&mut self, worker: u32) {
         let hello = serde_json::json!({
             "protocol": 1, "mode": "synapse", "pid": 1, "python": "3.11.7", "default": 0,
+            "withdrawals": true,
             "handlers": [{"name": "main"}],
         });
         let bytes = message::frame(Kind::Hello, 0, &hello).unwrap();

@@ -7,3 +7,4 @@ mod harness;
 mod queue;
 mod sessions;
 mod starts;
+mod withdrawals;

@@ -193,6 +193,14 @@ impl World {
                 self.engine
                     .inspected(self.now, worker, &journal, &mut self.actions);
             }
+            Command::Withdraw(worker, call) => {
+                let seen = self.now + self.random.micros(0..=1_500);
+                self.process(worker).withdrawn.insert(call, seen);
+                self.engine.withdrawn(self.now, worker, call);
+            }
+            Command::Restore(worker, call) => {
+                self.process(worker).withdrawn.remove(&call);
+            }
             Command::Look(worker) => {
                 let vitals = Some(self.vitals(worker));
                 self.engine
@@ -211,6 +219,7 @@ fn name_of(event: &Event) -> &'static str {
                 .get("phase")
                 .and_then(serde_json::Value::as_str)
             {
+                Some("queue") if failure.details.contains_key("worker") => "TIMEOUT in a worker",
                 Some("queue") => "TIMEOUT in the queue",
                 Some("run") => "TIMEOUT while running",
                 _ => failure.code.as_str(),

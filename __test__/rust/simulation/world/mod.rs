@@ -92,7 +92,7 @@ pub(crate) struct World {
     /// The worker that a call in a session must go to, if this input writes it.
     preferred: Option<(CallId, WorkerId)>,
     /// What has happened at least once.
-    seen: BTreeSet<&'static str>,
+    pub(crate) seen: BTreeSet<&'static str>,
     /// Ticks since something else happened.
     ticks: u32,
     /// Told of every step, where somebody looks.
@@ -116,6 +116,7 @@ impl World {
                 &scenario.config,
                 scenario.mode,
                 scenario.journals && scenario.mode == Mode::Synapse,
+                scenario.heeds,
             ),
             scenario,
             random,
@@ -545,6 +546,7 @@ impl World {
             executable: String::new(),
             sdk: String::new(),
             shared: false,
+            withdrawals: self.scenario.heeds && self.scenario.journals,
             default: default.map(|number| u16::try_from(number).unwrap()),
             heartbeat: u64::from(self.random.chance(80)),
             handlers: handlers

@@ -518,6 +518,8 @@ impl World {
                 let (engine, actions) = (&mut self.engine, &mut self.actions);
                 engine.inspected(self.now, worker, &Journal::Unknown, actions);
             }
+            // No worker here offers to heed them.
+            Command::Withdraw(..) | Command::Restore(..) => {}
             Command::Look(worker) => {
                 let (engine, actions) = (&mut self.engine, &mut self.actions);
                 engine.looked(self.now, worker, None, actions);
@@ -578,6 +580,7 @@ fn hello() -> Vec<u8> {
         default: Some(0),
         heartbeat: 0,
         shared: false,
+        withdrawals: false,
         handlers: handlers.collect(),
     };
     message::frame(Kind::Hello, 0, &hello).unwrap()
