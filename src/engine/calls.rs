@@ -180,11 +180,12 @@ mod tests {
         assert_eq!(calls.iter().count(), 10);
         assert_eq!(calls.get(&CallId(3)), Some(&3));
     }
+
     #[test]
     fn a_burst_lies_side_by_side_in_a_table_twice_its_size_at_most() {
         let mut calls = Calls::default();
         for id in 1..=10_000 {
-            calls.insert(CallId(id), id);
+            calls.insert(CallId(id), 0, id);
         }
         assert!(calls.others.is_empty(), "{} aside", calls.others.len());
         assert_eq!(calls.slots.len(), 16_384);

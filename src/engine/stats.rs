@@ -155,4 +155,57 @@ mod tests {
             );
         }
     }
+    #[test]
+    fn every_duration_is_in_a_bucket_that_ends_above_it_by_an_eighth_at_most() {
+        let long = (0..36).flat_map(|exponent| [1_u64 << exponent, (1 << exponent) + 1]);
+        for micros in (1..=200).chain(long) {
+            let mut counters = Counters::default();
+            counters.answered(Duration::from_micros(micros), false);
+            let found = counters.durations().p50 * 1e3;
+            #[expect(clippy::cast_precision_loss, reason = "below 2^53")]
+            let exact = micros as f64;
+            assert!(
+                found > exact && found <= exact * 1.125 + 1e-6,
+                "{found} for {exact} µs"
+            );
+        }
+    }
+
+    #[test]
+    fn what_takes_longer_than_there_are_buckets_counts_as_the_longest() {
+        let mut counters = Counters::default();
+        counters.answered(Duration::from_hours(100), false);
+        let hours = counters.durations().p99 / 3_600e3;
+        assert!(hours > 37.0 && hours < 39.0, "{hours} h");
+    }
+
+    #[test]
+    fn without_an_answer_there_are_no_durations() {
+        assert_eq!(Counters::default().durations(), Durations::default());
+    }
+
+    #[test]
+    fn two_are_added_with_the_weight_of_what_each_has_answered() {
+        let counted = |answers: u64, ms| {
+            let mut counters = Counters::default();
+            for _ in 0..answers {
+                counters.answered(Duration::from_millis(ms), true);
+            }
+            counters.timeouts = answers;
+            counters
+        };
+        let mut sum = counted(2, 10);
+        sum.add(&counted(3, 20));
+        assert_eq!((sum.handled, sum.errors, sum.timeouts), (5, 5, 5));
+        let Durations {
+            average_response_time: average,
+            p50,
+            ..
+        } = sum.durations();
+        assert!((average - 16.0).abs() < 1e-9, "{average} ms");
+        assert!((20.0..22.5).contains(&p50), "{p50} ms");
+        let mut none = Counters::default();
+        none.add(&sum);
+        assert!((none.durations().average_response_time - 16.0).abs() < 1e-9);
+    }
 }

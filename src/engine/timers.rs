@@ -138,4 +138,22 @@ mod tests {
         assert_eq!(timers.next(wanted), Some(Time(0)));
         assert_eq!(timers.len(), 10);
     }
+    #[test]
+    fn the_dead_are_swept_when_they_may_outnumber_the_living_by_64() {
+        let mut timers = Timers::default();
+        timers.set(Time(1), of_call(0));
+        let is_live = |timer: &Timer| *timer == of_call(0);
+        let mut dead = 1..;
+        // The first sweep comes above 64, and the next above twice what that has left and 64.
+        for most in [64, 66] {
+            while timers.len() < most {
+                timers.set(Time(2), of_call(dead.next().unwrap()));
+            }
+            timers.next(is_live);
+            assert_eq!(timers.len(), most);
+            timers.set(Time(2), of_call(dead.next().unwrap()));
+            assert_eq!(timers.next(is_live), Some(Time(1)));
+            assert_eq!(timers.len(), 1);
+        }
+    }
 }

@@ -161,4 +161,15 @@ mod tests {
             assert!(workers.remove(&id).is_none());
         }
     }
+    #[test]
+    fn the_first_look_finds_whom_it_seeks_while_ids_are_neighbours() {
+        let mut workers = Workers::default();
+        for id in (1..=100).map(WorkerId) {
+            workers.insert(Worker::new(id, 0, 1, Time::ZERO));
+        }
+        for (place, id) in (1..=100).map(WorkerId).enumerate() {
+            assert_eq!(workers.first_place(id), place);
+        }
+        assert_eq!(workers.places.len(), 512, "one in four is in use at most");
+    }
 }

@@ -147,7 +147,11 @@ impl Bench {
     pub(super) fn ask(&mut self, worker: WorkerId, callback: u32) -> Nested {
         self.reply(worker, Kind::Callback, callback);
         let callback = CallbackId(callback);
-        Nested { worker, callback }
+        Nested {
+            worker,
+            callback,
+            of_call: true,
+        }
     }
 
     /// A worker sends a frame without a payload.

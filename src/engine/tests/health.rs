@@ -62,6 +62,7 @@ fn a_beat_that_is_late_has_the_process_looked_at_once() {
     assert_eq!(bench.wakes_in(), Some(1_500));
     bench.wait(1_000);
     beat(&mut bench, 7, 0.0);
+    assert_eq!(bench.actions.events.len(), 1, "it was healthy before");
     bench.wait(500);
     assert!(!bench.wants(&Command::Look(ONE)), "it has come meanwhile");
     assert_eq!(bench.wakes_in(), Some(1_000));
@@ -95,6 +96,7 @@ fn a_frozen_worker_gets_no_calls_until_it_is_heard_of() {
     };
     assert_eq!(bench.actions.events, [missed, unhealthy]);
     assert_eq!(bench.actions.commands, [], "it is left alone");
+    assert_eq!(bench.engine.workers()[0].status, "unhealthy");
     bench.submit(1);
     assert_eq!(bench.requests(ONE), NONE);
     beat(&mut bench, 7, 0.0);

@@ -131,6 +131,26 @@ fn what_waits_for_a_narrow_handler_takes_no_room_but_only_there() {
 }
 
 #[test]
+fn as_many_as_a_worker_runs_anyway_is_no_limit() {
+    for (limit, room) in [(1, 20), (2, 10)] {
+        let mut bench = Bench::starting(Config {
+            concurrency: 2,
+            ..pool(1)
+        });
+        bench.hello_with(ONE, &limited(limit));
+        bench.submit(1);
+        bench.now = Time(bench.now.0 + 100);
+        bench.reply(ONE, Kind::Response, 1);
+        for id in 2..=21 {
+            bench.submit(id);
+        }
+        // Ten calls of 100 µs may lie in its pipe, beside those that wait for their own handler.
+        let load = bench.engine.holdings().workers[0].in_flight;
+        assert_eq!(load, room, "limit {limit}");
+    }
+}
+
+#[test]
 fn a_nested_call_of_a_narrow_handler_is_not_one_of_its_crowd() {
     let mut bench = Bench::starting(Config {
         concurrency: 2,

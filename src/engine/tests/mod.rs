@@ -14,4 +14,7 @@ mod pool_changes;
 mod replies;
 mod sessions;
 mod settle;
+mod starts;
 mod stats;
+mod supervise;
+mod tick;
