@@ -222,7 +222,7 @@ impl Lots {
         }
         let mut rest = random.below(total);
         let mut at = 0;
-        let mut step = (self.workers.len() + 1).next_power_of_two();
+        let mut step = self.workers.len().next_power_of_two();
         while step > 0 {
             if let Some(sum) = self.sums.get(at + step).filter(|sum| **sum <= rest) {
                 rest -= sum;

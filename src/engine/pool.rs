@@ -418,14 +418,8 @@ impl Engine {
 
     /// Another successor is tried for a worker.
     pub(super) fn renewal_is_due(&mut self, now: Time, id: WorkerId, actions: &mut Actions) {
-        let waits = self
-            .workers
-            .get(&id)
-            .is_some_and(|worker| worker.state == WorkerState::Ready && worker.renewal.is_some());
-        if waits {
-            self.pool.renewals.push_back(id);
-            self.renew_next(now, actions);
-        }
+        self.pool.renewals.push_back(id);
+        self.renew_next(now, actions);
     }
 
     /// A dead worker was part of a replacement. Answers whether nobody else need take its place.

@@ -312,18 +312,12 @@ fn refers_to_memory(bytes: &[u8], entry: Settled) -> bool {
         .is_some_and(|frame| has_flag(frame, header::SHARED))
 }
 
-/// Whether a worker may have begun to run a call that failed so.
+/// Whether a worker may have begun to run a call that failed so. What fails on its way to one says
+/// nothing of that.
 fn may_have_run(failure: &Failure) -> bool {
-    if let Some(known) = failure.details.get("mayHaveExecuted") {
-        return known.as_bool().unwrap_or(true);
-    }
-    match failure.code {
-        ErrorCode::Timeout => !ran_out_in_queue(failure),
-        ErrorCode::QueueFull
-        | ErrorCode::HandlerNotFound
-        | ErrorCode::NotSpawned
-        | ErrorCode::Encode => false,
-        _ => true,
+    match failure.details.get("mayHaveExecuted") {
+        Some(known) => known.as_bool() != Some(false),
+        None => !matches!(failure.code, ErrorCode::HandlerNotFound | ErrorCode::Encode),
     }
 }
 

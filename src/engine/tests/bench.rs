@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::engine::{
-    Actions, CallOptions, Command, Config, Engine, Event, Exit, InSession, Nested, Received,
-    SettledKind, Submission,
+    Actions, CallOptions, Command, Config, Engine, Event, Exit, InSession, Nested, Overrides,
+    Received, SettledKind, Submission,
 };
 use crate::error::Failure;
 use crate::ids::{CallId, CallbackId, WorkerId};
@@ -127,12 +127,25 @@ impl Bench {
 
     /// A call of a session.
     pub(super) fn submit_in(&mut self, id: u32, session: InSession<'_>) {
+        self.submit_in_with(id, session, CallOptions::default());
+    }
+
+    pub(super) fn submit_in_with(&mut self, id: u32, session: InSession<'_>, options: CallOptions) {
         let frame = request(id, 0, &[]);
-        let mut call = submission(id, &frame, CallOptions::default());
+        let mut call = submission(id, &frame, options);
         self.input(|engine, now, actions| {
             if engine.join(now, &mut call, session, actions) {
                 engine.submit(now, &call, actions);
             }
+        });
+    }
+
+    /// A call with policies of its own.
+    pub(super) fn submit_guarded(&mut self, id: u32, overrides: &Overrides) {
+        let frame = request(id, 0, &[1]);
+        let call = submission(id, &frame, CallOptions::default());
+        self.input(|engine, now, actions| {
+            engine.submit_guarded(now, &call, None, overrides, actions);
         });
     }
 

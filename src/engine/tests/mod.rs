@@ -9,6 +9,7 @@ mod intake;
 mod nested;
 mod operations;
 mod poison;
+mod policies;
 mod pool;
 mod pool_changes;
 mod replies;

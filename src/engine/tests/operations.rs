@@ -258,6 +258,18 @@ fn a_reload_that_fails_leaves_those_alone_that_had_their_turn_to_come() {
 }
 
 #[test]
+fn a_reload_that_fails_goes_on_where_a_successor_starts_already() {
+    let mut bench = Bench::ready(pool(8));
+    bench.operate(1, PoolRequest::Reload);
+    assert_eq!(bench.started(), [9, 10]);
+    bench.die(WorkerId(9));
+    assert_eq!(bench.done(), [(1, false)]);
+    bench.hello(WorkerId(10));
+    let (worker, reason) = (TWO, "reloaded");
+    assert!(bench.told(&Event::WorkerDrain { worker, reason }));
+}
+
+#[test]
 fn a_stop_ends_every_operation() {
     let mut bench = Bench::ready(pool(1));
     bench.submit(1);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bench::{Bench, NONE, ONE, THREE, TWO, pool};
-use crate::engine::{Command, Config, Event, PoolRequest};
+use crate::engine::{CallOptions, Command, Config, Event, PoolRequest};
 use crate::ids::WorkerId;
 use crate::protocol::header::Kind;
 
@@ -170,6 +170,15 @@ fn no_pool_grows_without_need_or_room() {
     let limit = 120_000;
     assert_eq!(bench.wakes_in(), Some(limit), "all that may be are coming");
 
+    let mut bench = Bench::ready(pool(2));
+    bench.die(ONE);
+    bench.wait(0);
+    bench.hello(THREE);
+    bench.die(TWO);
+    bench.submit(1);
+    bench.submit(2);
+    assert_eq!(bench.wakes_in(), Some(100), "the dead one is replaced");
+
     let mut bench = Bench::starting(elastic(1, 2));
     bench.submit(1);
     bench.submit(2);
@@ -190,6 +199,31 @@ fn a_worker_that_is_told_to_go_first_answers_what_it_has() {
 }
 
 #[test]
+fn a_worker_that_is_told_to_go_waits_for_what_nobody_else_may_run() {
+    let mut bench = Bench::ready(pool(2));
+    for id in [1, 2] {
+        let worker = Some(ONE);
+        bench.submit_with(
+            id,
+            CallOptions {
+                worker,
+                ..CallOptions::default()
+            },
+        );
+    }
+    bench.engine.backlogged(ONE);
+    bench.operate(1, PoolRequest::Restart { worker: Some(1) });
+    bench.wait(1_000);
+    bench.reply(ONE, Kind::Response, 1);
+    assert!(!bench.wants(&Command::Stop(ONE)));
+    bench.actions.clear();
+    bench.engine.drained(bench.now, ONE, &mut bench.actions);
+    assert_eq!(bench.requests(ONE), [1, 2]);
+    bench.reply(ONE, Kind::Response, 2);
+    assert!(bench.wants(&Command::Stop(ONE)));
+}
+
+#[test]
 fn workers_above_the_minimum_go_when_they_are_idle() {
     let mut bench = Bench::ready(Config {
         idle_ttl: Some(Duration::from_secs(1)),
@@ -201,7 +235,7 @@ fn workers_above_the_minimum_go_when_they_are_idle() {
     bench.hello(TWO);
     assert_eq!(bench.requests(TWO), [2]);
     bench.wait(2_000);
-    assert_eq!(bench.actions.commands, [], "both are busy");
+    assert_eq!(bench.actions.events, [], "both are busy");
     bench.reply(ONE, Kind::Response, 1);
     bench.reply(TWO, Kind::Response, 2);
     bench.wait(999);

@@ -78,7 +78,8 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// The map of extras, without what does not count. A mark after it tells it from arguments.
+    /// The map of extras, without what does not count; nothing if nothing does. Their number before them
+    /// tells them from arguments: those would end after its first byte.
     fn extras(&mut self, out: &mut Vec<u8>) -> Option<()> {
         let entries = match self.take(1)?.first()? {
             first @ 0x80..=0x8f => usize::from(first & 0x0f),
@@ -97,6 +98,9 @@ impl<'a> Reader<'a> {
             if !INCIDENTAL.contains(&text) {
                 kept.push(entry);
             }
+        }
+        if kept.is_empty() {
+            return Some(());
         }
         kept.sort_unstable();
         out.extend(u32::try_from(kept.len()).ok()?.to_be_bytes());
