@@ -269,6 +269,95 @@ mod tests {
         assert_eq!(plain(1, &deep), None);
     }
 
+    #[test]
+    fn every_kind_of_value_is_as_long_as_the_format_says() {
+        for (head, rest) in [
+            (&b"\x7f"[..], 0),
+            (b"\xe0", 0),
+            (b"\xc0", 0),
+            (b"\xc2", 0),
+            (b"\xc3", 0),
+            (b"\xa0", 0),
+            (b"\xa3", 3),
+            (b"\xbf", 31),
+            (b"\xc4\x05", 5),
+            (b"\xd9\x05", 5),
+            (b"\xc5\x01\x02", 258),
+            (b"\xda\x01\x02", 258),
+            (b"\xc6\0\x01\x01\x02", 65_794),
+            (b"\xdb\0\x01\x01\x02", 65_794),
+            (b"\xc7\x05", 6),
+            (b"\xc8\x01\x02", 259),
+            (b"\xc9\0\x01\x01\x02", 65_795),
+            (b"\xcc", 1),
+            (b"\xd0", 1),
+            (b"\xcd", 2),
+            (b"\xd1", 2),
+            (b"\xd4", 2),
+            (b"\xca", 4),
+            (b"\xce", 4),
+            (b"\xd2", 4),
+            (b"\xcb", 8),
+            (b"\xcf", 8),
+            (b"\xd3", 8),
+            (b"\xd5", 3),
+            (b"\xd6", 5),
+            (b"\xd7", 9),
+            (b"\xd8", 17),
+            // Items and entries of one byte each.
+            (b"\x93", 3),
+            (b"\xdc\x01\x02", 258),
+            (b"\xdd\0\0\x01\x02", 258),
+            (b"\x83", 6),
+            (b"\xde\x01\x02", 516),
+            (b"\xdf\0\0\x01\x02", 516),
+        ] {
+            let whole = [head, &vec![0; rest]].concat();
+            let more = [&whole[..], &[0]].concat();
+            let key = plain(1, &whole);
+            // The handler, the form, and the value itself.
+            assert_eq!(key.map(|key| key[3..].to_vec()), Some(whole.clone()));
+            assert_eq!(plain(1, &whole[..whole.len() - 1]), None, "{head:?}");
+            assert_eq!(plain(1, &more), None, "{head:?}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_followed_to_a_depth() {
+        for (depth, kept) in [(128, true), (129, false)] {
+            let arrays = [vec![0x91; depth], vec![0xc0]].concat();
+            let maps = [b"\x81\x00".repeat(depth), vec![0xc0]].concat();
+            for nested in [arrays, maps] {
+                assert_eq!(plain(1, &nested).is_some(), kept, "{depth} levels");
+            }
+        }
+    }
+
+    #[test]
+    fn extras_are_a_map_of_any_form_and_nothing_else() {
+        let of_form = |head: &[u8]| {
+            let payload = [head, b"\xa1a\x01", b"\x91\x01"].concat();
+            of(Request {
+                handler: 1,
+                form: 1,
+                extras: true,
+                payload: &payload,
+            })
+        };
+        let plain = of_form(b"\x81");
+        assert!(plain.is_some());
+        assert_eq!(of_form(b"\xde\0\x01"), plain);
+        assert_eq!(of_form(b"\xdf\0\0\0\x01"), plain);
+        assert_eq!(of_form(b"\x92"), None);
+        let many: serde_json::Map<_, _> = (0..15)
+            .map(|number| (format!("k{number}"), number.into()))
+            .collect();
+        assert!(
+            with_extras(&many.into()).is_some(),
+            "as many as one byte says"
+        );
+    }
+
     fn values() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),

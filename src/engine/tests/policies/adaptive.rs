@@ -55,8 +55,8 @@ fn a_stream_has_no_such_limit_and_an_earlier_deadline_holds() {
         bench.submit_with(
             1,
             CallOptions {
-                credit,
                 deadline,
+                credit,
                 ..CallOptions::default()
             },
         );

@@ -103,6 +103,30 @@ fn what_the_engine_itself_tells_counts_too() {
 }
 
 #[test]
+fn a_call_that_a_policy_refuses_says_nothing_of_its_handler() {
+    let mut bench = guarded(
+        1,
+        PolicySet {
+            bulkhead: Some(BulkheadPolicy {
+                limit: 1,
+                queue: 0,
+                timeout: None,
+            }),
+            breaker: Some(BreakerPolicy {
+                failures: 1,
+                codes: Codes::of(&[ErrorCode::QueueFull]),
+                ..BreakerPolicy::default()
+            }),
+            ..PolicySet::default()
+        },
+    );
+    bench.submit(1);
+    bench.submit(2);
+    assert_eq!(bench.failure(2).code, ErrorCode::QueueFull);
+    assert_eq!(stats(&bench).breakers["main"].failures, 0);
+}
+
+#[test]
 fn a_breaker_is_closed_by_hand_by_its_name() {
     for (name, state) in [
         (None, "closed"),

@@ -84,6 +84,19 @@ fn an_old_reply_stands_in_for_a_failure() {
 }
 
 #[test]
+fn nothing_stands_in_for_a_call_that_is_disposed_of() {
+    let mut bench = guarded(1, cache(60));
+    ask(&mut bench, 1);
+    answer(&mut bench, 1);
+    bench.wait(1_001);
+    ask(&mut bench, 2);
+    bench.actions.clear();
+    bench.engine.stop(bench.now, &mut bench.actions);
+    bench.engine.review(bench.now, &mut bench.actions);
+    assert_eq!((bench.failed(), kept(&bench)), (vec![2], vec![]));
+}
+
+#[test]
 fn what_refers_to_something_else_is_neither_kept_nor_looked_for() {
     let stream = CallOptions {
         credit: 1,
