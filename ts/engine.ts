@@ -47,6 +47,7 @@ import { RequestEncoder } from './requests.js';
 import { SessionStore } from './sessions/store.js';
 import { SharedMemory } from './shared-memory.js';
 import type { StreamLink } from './stream.js';
+import { WholeLines } from './whole-lines.js';
 import * as header from './wire/header.js';
 import * as table from './wire/table.js';
 
@@ -76,6 +77,8 @@ export class Engine {
   readonly #outbox: Outbox;
   /** Hides secrets in what is told; undefined if there are none. */
   readonly #redactor: Redactor | undefined;
+  /** What was written, for the {@link Redactor} to see it uncut; undefined without one. */
+  readonly #lines: WholeLines | undefined;
   /** What is kept between calls. */
   readonly sessions: SessionStore;
   /** What Python may call in one session only. */
@@ -99,6 +102,9 @@ export class Engine {
     this.#config = config;
     this.#redactor = redactor;
     this.#observer = observer;
+    if (redactor !== undefined) {
+      this.#lines = new WholeLines((event) => this.#observer(redactor.report(event)));
+    }
     this.#decoder = new Decoder({
       depth: config.depthLimit,
       extension: (type, data) => this.#functions.decode(type, data) ?? decodeArrow(type, data),
@@ -324,6 +330,7 @@ export class Engine {
     this.#schedule(wake);
     if (flags & table.HAS_EVENTS) this.#takeEvents();
     if (flags & table.HAS_KEPT) this.#takeKept();
+    this.#lines?.settle();
   }
 
   #answer(
@@ -343,6 +350,7 @@ export class Engine {
         this.#discard(bytes, start, end);
       return;
     }
+    if (!isPart) this.#lines?.answered(id);
     const { target } = call;
     if (kind === table.END) {
       call.end?.();
@@ -445,10 +453,15 @@ export class Engine {
   #takeEvents(): void {
     const events = JSON.parse(this.#native.takeEvents()) as EngineEvent[];
     for (const told of events) {
+      if (told.type === 'log' && this.#lines !== undefined) {
+        this.#lines.take(told);
+        continue;
+      }
       // Those of handlers are what calls are made by.
       const event = told.type === 'handlers' ? told : this.#reported(told);
       switch (event.type) {
         case 'failed': {
+          this.#lines?.answered(event['id'] as number);
           const call = this.#take(event['id'] as number);
           call?.fail((above) => fromFailure(event['failure'] as NativeFailure, { above }));
           break;
@@ -461,6 +474,10 @@ export class Engine {
           this.#links.delete(event['worker'] as number);
           this.#callbacks.exited(event['worker'] as number, workerExited(event));
           this.#functions.exited(event['worker'] as number);
+          this.#lines?.exited(event['worker'] as number);
+          break;
+        case 'stopped':
+          this.#lines?.finish();
           break;
         case 'done': {
           const { ticket, failure } = event as unknown as OperationDone;

@@ -13,6 +13,8 @@ const SHORTEST_LINE = 8;
  *
  * A secret is also found as JSON, a `repr` or a URL writes it, and line by line. What a function throws,
  * and what it answers that is no string, hides the whole text.
+ *
+ * Log events carry whole lines then: unfinished ones wait up to 200 ms for more.
  */
 export type RedactOption = readonly (string | RegExp)[] | ((text: string, field: string) => string);
 
