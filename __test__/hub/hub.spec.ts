@@ -1,7 +1,8 @@
 /** Several modules in one object, on real workers. */
 
-import { existsSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type PoolOptions, SynapseHub } from '../../ts/index.js';
 import { createFolder, isAlive, shared, until } from '../support/modules.js';
@@ -42,6 +43,10 @@ const MODULE = `
           except BaseException:
               pass
       os._exit(0)
+
+  @handler
+  def total(numbers):
+      return sum(numbers)
 
   @handler
   def count(n):
@@ -298,6 +303,60 @@ describe('groups', () => {
       phase: 'queue',
     });
     expect(await first).toBe('a');
+  });
+
+  test('an input stream that fails while its call waits for the cap is the end of that call', async () => {
+    hub.group('web', { concurrency: 1 });
+    await add('a', { group: 'web' });
+    const missing = (): Readable => createReadStream(join(createFolder({}), 'missing'));
+    hub.handle('answer', async () => {
+      await until(() => hub.stats().groups['web']?.queued === 1);
+      return 'answered';
+    });
+    // It holds the only place until none but the last call waits.
+    const running = hub.invoke('web', 'ask', ['?']);
+    const failures = Promise.allSettled([
+      hub.invoke('web', 'total', [missing()]),
+      hub.invoke('web', 'total', [missing()], { signal: new AbortController().signal }),
+      hub.call('web', [missing()]),
+      hub.stream('web', 'total', [missing()]).next(),
+    ]);
+    const next = hub.invoke('web', 'total', [Readable.from([1, 2, 3])]);
+    for (const failure of await failures) {
+      expect(failure).toMatchObject({ status: 'rejected', reason: { code: 'ENOENT' } });
+    }
+    expect(await running).toBe('answered');
+    expect(await next).toBe(6);
+    expect(hub.stats().groups['web']).toMatchObject({ requestsActive: 0, queued: 0 });
+  });
+
+  test('what waits for the cap with an input stream can be aborted, and ends the stream', async () => {
+    hub.group('web', { concurrency: 1 });
+    await add('a', { group: 'web' });
+    const running = hub.invoke('web', 'sleep', [0.2]);
+    const abort = new AbortController();
+    const source = new Readable({ read() {} });
+    const waiting = hub.invoke('web', 'total', [source], { signal: abort.signal });
+    abort.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+    expect(source.destroyed).toBe(true);
+    expect(await running).toBe('a');
+    expect(hub.stats().groups['web']).toMatchObject({ requestsActive: 0, queued: 0 });
+  });
+
+  test('a place that comes free as the stream fails is given back', async () => {
+    hub.group('web', { concurrency: 1 });
+    await add('a', { group: 'web' });
+    const running = hub.invoke('web', 'sleep', [0.5]);
+    const source = new Readable({ read() {} });
+    const waiting = hub.invoke('web', 'total', [source]);
+    source.emit('error', new Error('broken'));
+    // In the very tick: the call is let in, and its failure is told.
+    hub.group('web', { concurrency: 2 });
+    await expect(waiting).rejects.toThrow('broken');
+    expect(hub.stats().groups['web']).toMatchObject({ requestsActive: 1, queued: 0 });
+    expect(await running).toBe('a');
+    expect(hub.stats().groups['web']).toMatchObject({ requestsActive: 0, queued: 0 });
   });
 
   test('a stream holds its place until it ends or is left', async () => {

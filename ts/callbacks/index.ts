@@ -19,4 +19,4 @@ export {
 } from './server.js';
 export { SessionHandlers } from './session-handlers.js';
 export type { ToolInfo, ToolOptions } from './tools.js';
-export { waitWithInputs } from './waiting.js';
+export { holdsInputs, waitWithInputs } from './waiting.js';

@@ -40,6 +40,11 @@ export async function waitWithInputs<Admitted>(
   }
 }
 
+/** Whether a call that carries this has to wait by {@link waitWithInputs}. */
+export function holdsInputs(args: unknown): boolean {
+  return inputsIn(args).length > 0;
+}
+
 /** The input streams that a value holds. Getters are not run: the encoder does that, once. */
 function inputsIn(value: unknown): Failing[] {
   const found: Failing[] = [];

@@ -43,6 +43,11 @@ export class Gate {
     return this.#inside;
   }
 
+  /** Whether the next caller would be inside at once. */
+  get isOpen(): boolean {
+    return this.#inside < this.#places && this.#waiters.size === 0;
+  }
+
   /** How many wait. */
   get waiting(): number {
     return this.#waiters.size;
@@ -55,7 +60,7 @@ export class Gate {
    */
   async enter({ signal, timeout }: Wait): Promise<void> {
     signal?.throwIfAborted();
-    if (this.#inside < this.#places && this.#waiters.size === 0) {
+    if (this.isOpen) {
       this.#inside++;
       return;
     }

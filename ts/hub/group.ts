@@ -1,5 +1,7 @@
 /** A group of pools: one name, a cap, and a strategy that picks the pool for each call. */
 
+import { whenAborted } from '../abort.js';
+import { holdsInputs, waitWithInputs } from '../callbacks/index.js';
 import { DisposedError, HubError } from '../errors/index.js';
 import { type NormalizedGroup, normalizeGroup } from '../options/group.js';
 import type { GroupHealth } from '../options/groupHealth.js';
@@ -8,7 +10,7 @@ import type { StrategyOption } from '../options/strategy.js';
 import type { PythonStream } from '../stream.js';
 import type { Synapse } from '../synapse.js';
 import { type Choose, chooser } from './choose.js';
-import { Gate } from './gate.js';
+import { Gate, type Wait } from './gate.js';
 import { Health, type Outcome, outcomeOf } from './health.js';
 import type { Member } from './member.js';
 
@@ -66,12 +68,17 @@ export class Group {
     this.#members.delete(member);
   }
 
-  /** Does a call with one of the members. */
+  /**
+   * Does a call with one of the members.
+   *
+   * @param input what the call carries
+   */
   async run<Result>(
+    input: unknown,
     options: CallOptions | undefined,
     call: (synapse: Synapse, options: CallOptions | undefined) => Promise<Result>,
   ): Promise<Result> {
-    const rest = await this.#enter(options);
+    const rest = await this.#enter(input, options);
     try {
       const { member, end } = this.#pick();
       let outcome: Outcome = 'unknown';
@@ -90,12 +97,17 @@ export class Group {
     }
   }
 
-  /** Streams from one of the members. It counts as under way until it is iterated to its end or left. */
+  /**
+   * Streams from one of the members. It counts as under way until it is iterated to its end or left.
+   *
+   * @param input what the call carries
+   */
   async *stream<Item>(
+    input: unknown,
     options: StreamOptions | undefined,
     open: (synapse: Synapse, options: StreamOptions | undefined) => PythonStream<Item>,
   ): AsyncGenerator<Item, void, undefined> {
-    const rest = await this.#enter(options);
+    const rest = await this.#enter(input, options);
     try {
       const { member, end } = this.#pick();
       const leave = member.begin();
@@ -143,14 +155,37 @@ export class Group {
 
   /** Waits for a place; answers the options with what is left of the time. */
   async #enter<Options extends CallOptions>(
+    input: unknown,
     options: Options | undefined,
   ): Promise<Options | undefined> {
     this.#refuseEmpty();
     const timeout = options?.timeout ?? 0;
     const begun = performance.now();
-    await this.#gate.enter({ signal: options?.signal, timeout });
+    await this.#admit(input, { signal: options?.signal, timeout });
     if (options === undefined || timeout === 0) return options;
     return { ...options, timeout: Math.max(1, timeout - (performance.now() - begun)) };
+  }
+
+  /** Waits at the gate, for no longer than the call's input streams last. */
+  async #admit(input: unknown, wait: Wait): Promise<void> {
+    const { signal } = wait;
+    if (this.#gate.isOpen || signal?.aborted || !holdsInputs(input)) return this.#gate.enter(wait);
+    const withdrawal = new AbortController();
+    const release = signal && whenAborted(signal, () => withdrawal.abort(signal.reason));
+    const admission = this.#gate.enter({ ...wait, signal: withdrawal.signal });
+    try {
+      await waitWithInputs(input, admission);
+    } catch (cause) {
+      withdrawal.abort(cause);
+      // It may have been let in at the very moment at which its stream failed.
+      admission.then(
+        () => this.#gate.leave(),
+        () => {},
+      );
+      throw cause;
+    } finally {
+      release?.();
+    }
   }
 
   /** Chooses who gets a call; `end` is to be told what that call says of it. */

@@ -200,7 +200,7 @@ export class SynapseHub extends EventEmitter<HubEvents> {
 
   /** `call` of a pool, or of one that its group picks. */
   call<Result = unknown>(target: string, input: unknown, options?: CallOptions): Promise<Result> {
-    return this.#run(target, options, (synapse, rest) => synapse.call<Result>(input, rest));
+    return this.#run(target, input, options, (synapse, rest) => synapse.call<Result>(input, rest));
   }
 
   /** `invoke` of a pool, or of one that its group picks. */
@@ -222,7 +222,9 @@ export class SynapseHub extends EventEmitter<HubEvents> {
     args?: unknown,
     options?: CallOptions,
   ): Promise<Result | number> {
-    return this.#run(target, options, (synapse, rest) => synapse.invoke<Result>(name, args, rest));
+    return this.#run(target, args, options, (synapse, rest) =>
+      synapse.invoke<Result>(name, args, rest),
+    );
   }
 
   /**
@@ -239,7 +241,7 @@ export class SynapseHub extends EventEmitter<HubEvents> {
   ): AsyncIterableIterator<Item> {
     const group = this.#groups.get(target);
     if (group === undefined) return this.pool(target).stream<Item>(name, args, options);
-    return group.stream(options, (synapse, rest) => synapse.stream<Item>(name, args, rest));
+    return group.stream(args, options, (synapse, rest) => synapse.stream<Item>(name, args, rest));
   }
 
   /**
@@ -367,6 +369,7 @@ export class SynapseHub extends EventEmitter<HubEvents> {
 
   #run<Result>(
     target: string,
+    input: unknown,
     options: CallOptions | undefined,
     call: (synapse: Synapse, options: CallOptions | undefined) => Promise<Result>,
   ): Promise<Result> {
@@ -374,7 +377,7 @@ export class SynapseHub extends EventEmitter<HubEvents> {
     if (member !== undefined) return member.run((synapse) => call(synapse, options));
     const group = this.#groups.get(target);
     if (group === undefined) return Promise.reject(this.#notFound(target));
-    return group.run(options, call);
+    return group.run(input, options, call);
   }
 
   #synapses(): Synapse[] {
