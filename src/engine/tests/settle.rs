@@ -4,6 +4,7 @@ use super::bench::{Bench, NONE, ONE, THREE, TWO, pool};
 use crate::engine::{CallOptions, Config, Event, Exit, SettledKind};
 use crate::error::ErrorCode;
 use crate::ids::CallId;
+use crate::policy::poison::PoisonPolicy;
 use crate::policy::restart::RestartPolicy;
 use crate::protocol::header::Kind;
 use crate::protocol::journal::Journal;
@@ -162,4 +163,61 @@ fn a_call_that_was_given_up_is_forgotten_with_its_worker() {
     assert_eq!(bench.engine.holdings().calls, 1);
     bench.die(ONE);
     assert_eq!((bench.failed(), bench.engine.holdings().calls), (vec![], 0));
+}
+
+#[test]
+fn a_call_that_is_given_up_before_it_began_anew_may_have_run_before() {
+    let mut bench = Bench::ready(Config {
+        poison: PoisonPolicy {
+            deaths: 2,
+            window: std::time::Duration::from_secs(60),
+        },
+        ..pool(3)
+    });
+    let idempotent = CallOptions {
+        idempotent: true,
+        ..CallOptions::default()
+    };
+    bench.submit_with(1, idempotent);
+    bench.submit_with(2, on(THREE));
+    bench.die(ONE);
+    assert_eq!(bench.requests(TWO), [1]);
+    bench.die(THREE);
+    // Two workers have died with these arguments: it is not sent a third time.
+    let journal = Journal::InOrder { last: 0 };
+    bench.die_as(
+        TWO,
+        Exit {
+            code: Some(1),
+            journal,
+            ..Exit::default()
+        },
+    );
+    assert_eq!(bench.failure(1).details["mayHaveExecuted"], true);
+}
+
+#[test]
+fn what_ran_beside_a_call_that_hung_is_told_why_it_does_not_run_again() {
+    let hint = "; this call had begun, and is not idempotent, so it is not sent again";
+    for (hangs, begun, told) in [(true, 2, true), (true, 1, false), (false, 2, false)] {
+        let mut bench = Bench::ready(Config {
+            concurrency: 2,
+            ..pool(1)
+        });
+        for id in [1, 2] {
+            bench.submit_with(id, on(ONE));
+        }
+        if hangs {
+            bench.cancel(1);
+            bench.wait(500);
+            let now = bench.now;
+            let journal = Journal::InOrder { last: begun };
+            bench
+                .engine
+                .inspected(now, ONE, &journal, &mut bench.actions);
+        }
+        die_in_order(&mut bench, begun);
+        let message = &bench.failure(2).message;
+        assert_eq!(message.ends_with(hint), told, "{message}");
+    }
 }
