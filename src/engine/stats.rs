@@ -118,7 +118,8 @@ fn bucket(micros: u64) -> usize {
     } else {
         value << (3 - exponent) & 7
     };
-    usize::try_from(u64::from(exponent * STEPS) + step).map_or(BUCKETS - 1, |i| i.min(BUCKETS - 1))
+    let bucket = usize::try_from(u64::from(exponent * STEPS) + step);
+    bucket.unwrap_or(usize::MAX).min(BUCKETS - 1)
 }
 
 fn upper_edge_us(index: usize) -> f64 {

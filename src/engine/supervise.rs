@@ -203,10 +203,12 @@ impl Engine {
                 }
             }
             Phase::Running | Phase::Unhealthy(_) if unplanned => {
+                // First: a reload that fails by this lets go of those without a successor.
+                let was_replaced = self.was_replaced(now, &worker);
                 if !started {
                     self.start_has_failed(&failure, actions);
                 }
-                if !self.was_replaced(now, &worker) {
+                if !was_replaced {
                     self.replace(now, id, crash, failure, actions);
                 }
             }
