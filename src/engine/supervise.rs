@@ -194,7 +194,7 @@ impl Engine {
             Phase::Starting => {
                 let enough = self.config.min_ready.unwrap_or(self.pool.min);
                 let possible = self.pool.ready + self.pool.starting + self.pool.unlaunched;
-                if !unplanned || self.was_replaced(now, &worker) {
+                if self.was_replaced(now, &worker) {
                     // Another one is there for it.
                 } else if possible < enough.min(self.pool.min) {
                     self.spawn_has_failed(now, failure, actions);
@@ -345,11 +345,10 @@ fn obituary(worker: &Worker, exit: &Exit, grace: Duration) -> Failure {
         }
         None | Some(Cause::Asked(_)) => {
             let how = match (exit.code, &exit.signal) {
-                (_, Some(signal)) if worker.cause.is_none() => {
+                (_, Some(signal)) => {
                     let hint = Crash::of(None, Some(signal)).map_or("", Crash::hint);
                     format!("was ended by {signal}{hint}")
                 }
-                (_, Some(signal)) => format!("was ended by {signal}"),
                 (Some(code), None) => format!("exited with code {code}"),
                 (None, None) => "is gone".to_owned(),
             };

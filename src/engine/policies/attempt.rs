@@ -227,3 +227,23 @@ impl Policies {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::policies::PolicyConfig;
+
+    #[test]
+    fn an_attempt_gets_an_id_that_nobody_has_and_no_callback_may_have() {
+        let mut policies = Policies::new(&PolicyConfig::default());
+        let of_call = CallId(FIRST_ATTEMPT);
+        let of_attempt = CallId(FIRST_ATTEMPT + 1);
+        policies.attempts.insert(of_attempt, CallId(7));
+        let free = CallId(FIRST_ATTEMPT + 2);
+        assert_eq!(policies.new_attempt(|id| id == of_call), free);
+        policies.next_attempt = header::CALLBACK_ID - 1;
+        let last = CallId(header::CALLBACK_ID - 1);
+        assert_eq!(policies.new_attempt(|_| false), last);
+        assert_eq!(policies.new_attempt(|_| false), of_call);
+    }
+}

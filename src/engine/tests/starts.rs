@@ -12,6 +12,17 @@ fn failed(bench: &Bench) -> bool {
     events.any(|event| matches!(event, Event::SpawnFailed { .. }))
 }
 
+/// Two workers, each replaced when it is a second old.
+fn aging() -> Config {
+    Config {
+        recycle: RecyclePolicy {
+            age: Some(Duration::from_secs(1)),
+            ..RecyclePolicy::default()
+        },
+        ..pool(2)
+    }
+}
+
 fn enough(min_ready: u32, workers: u32) -> Config {
     Config {
         min_ready: Some(min_ready),
@@ -66,13 +77,7 @@ fn a_spawn_fails_when_its_restarts_are_spent() {
 
 #[test]
 fn a_worker_that_is_replaced_while_others_still_start_is_no_failure() {
-    let mut bench = Bench::starting(Config {
-        recycle: RecyclePolicy {
-            age: Some(Duration::from_secs(1)),
-            ..RecyclePolicy::default()
-        },
-        ..pool(2)
-    });
+    let mut bench = Bench::starting(aging());
     bench.hello(ONE);
     bench.wait(1_000);
     assert_eq!(bench.started(), [3]);
@@ -84,4 +89,17 @@ fn a_worker_that_is_replaced_while_others_still_start_is_no_failure() {
     assert_eq!(bench.started(), NONE);
     bench.hello(TWO);
     assert!(bench.told(&Event::Spawned));
+}
+
+#[test]
+fn a_successor_that_dies_while_others_still_start_is_tried_again_later() {
+    let mut bench = Bench::starting(aging());
+    bench.hello(ONE);
+    bench.wait(1_000);
+    bench.die(THREE);
+    assert!(!failed(&bench));
+    bench.wait(999);
+    assert_eq!(bench.started(), NONE);
+    bench.wait(1);
+    assert_eq!(bench.started(), [4]);
 }
