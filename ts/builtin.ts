@@ -32,6 +32,11 @@ export interface InfoReply {
   readonly sdk: string;
   /** How it runs calls: `serial`, `async` or `threads`. */
   readonly mode: 'serial' | 'async' | 'threads';
+  /**
+   * Whether threads take turns in running Python: false in a free-threaded interpreter, unless a
+   * package that was imported has brought the global interpreter lock back. Absent in other workers.
+   */
+  readonly gil?: boolean;
   /** Calls that it runs at once. */
   readonly concurrency: number;
   /** How long it has been ready, in seconds. */

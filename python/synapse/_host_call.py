@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _thread import get_ident
+from _thread import RLock, get_ident
 from collections import deque
 from time import monotonic
 
@@ -21,6 +21,11 @@ _AHEAD_BYTES = 256 * 1024
 
 #: In place of the items of an answer that has none, as most have. It takes none.
 _NO_ITEMS: deque[Any] = deque(maxlen=0)
+
+
+#: Held while an answer is settled: who reads and who cancels may come together. Reentrant: SIGTERM
+#: cancels what is open.
+_settling = RLock()
 
 
 class Answer:
@@ -79,10 +84,12 @@ class Answer:
 
     def settle(self, value: Any = None, error: BaseException | None = None) -> None:
         """Nothing further will come. Only the first time counts."""
-        if not self.done:
+        with _settling:
+            if self.done:
+                return
             self.value, self.error = value, error
             self.done = True
-            self.tell()
+        self.tell()
 
     def add(self, item: Any, size: int) -> None:
         """An item has come that took so many bytes."""

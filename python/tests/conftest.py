@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,28 @@ import pytest
 from harness import WorkerProcess
 
 from synapse._protocol.codec import Codec, codec
+from synapse._worker.gate import FREE_THREADED
 
 VECTORS = Path(__file__).resolve().parents[2] / "__test__" / "vectors"
+
+#: Free-threaded interpreters before 3.14, for which there is no codec in C.
+WITHOUT_NATIVE = FREE_THREADED and sys.version_info < (3, 14)
+NO_NATIVE = "there is no ormsgpack for free-threaded interpreters before 3.14"
+#: What compares the two codecs.
+collect_ignore = ["test_codec.py", "test_vectors.py"] if WITHOUT_NATIVE else []
+
+
+def pytest_report_header() -> list[str]:
+    if not WITHOUT_NATIVE:
+        return []
+    return [f"{NO_NATIVE}: without {', '.join(collect_ignore)}"]
+
+
+@pytest.fixture
+def native():
+    """For tests of the codec in C."""
+    if WITHOUT_NATIVE:
+        pytest.skip(NO_NATIVE)
 
 
 def vectors(name: str) -> Any:
@@ -40,10 +61,22 @@ def start(tmp_path):
         worker.kill()
 
 
+@pytest.fixture
+def gated(monkeypatch, tmp_path):
+    """Workers interrupt their threads as they do without a global lock, on any interpreter."""
+    if not FREE_THREADED:
+        folder = tmp_path / "site"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text('import sys; sys.abiflags += "t"', "utf-8")
+        monkeypatch.setenv("PYTHONPATH", os.fspath(folder))
+
+
 def use_codec(monkeypatch: pytest.MonkeyPatch, kind: str, *, graceful: bool = False) -> Codec:
     """Has the module's functions be those of a fresh codec: in plain Python, or in C (`kind`)."""
     fresh = Codec()
     fresh.graceful = graceful
+    if kind == "c" and WITHOUT_NATIVE:
+        pytest.skip(NO_NATIVE)
     if kind == "c":
         fresh.load()
         assert fresh.native is True

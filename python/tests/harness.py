@@ -84,7 +84,13 @@ class Channel:
 
 class WorkerProcess:
     def __init__(
-        self, directory: Path, *, flags: tuple[str, ...] = (), memory: str = "", **config: Any
+        self,
+        directory: Path,
+        *,
+        flags: tuple[str, ...] = (),
+        memory: str = "",
+        python: str = sys.executable,
+        **config: Any,
     ) -> None:
         to_worker, self._to_worker = os.pipe()
         self._from_worker, from_worker = os.pipe()
@@ -129,7 +135,7 @@ class WorkerProcess:
             os.closerange(7, 64)
 
         self.process = subprocess.Popen(
-            [sys.executable, "-u", *flags, os.fspath(LAUNCHER), json.dumps(self.config)],
+            [python, "-u", *flags, os.fspath(LAUNCHER), json.dumps(self.config)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

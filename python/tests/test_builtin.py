@@ -49,6 +49,7 @@ def test_info_tells_of_the_worker_and_of_the_handlers_of_the_user(start, mode):
     assert info["concurrency"] == (1 if mode == "serial" else 4)
     assert (info["executable"], info["platform"]) == (sys.executable, sys.platform)
     assert info["rss"] > 1_000_000
+    assert info["gil"] is getattr(sys, "_is_gil_enabled", lambda: True)()
     assert info["calls"] == 1
     assert info["default"] == "only"
     assert info["handlers"] == [worker.hello["handlers"][0]]

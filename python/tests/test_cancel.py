@@ -158,8 +158,16 @@ def test_a_late_cancel_harms_nobody(worker):
     assert worker.call("echo", 3, call=call) == 3
 
 
-@pytest.mark.parametrize("mode", ["serial", "threads"])
-def test_a_call_that_is_cancelled_twice_is_interrupted_once(start, mode):
+def in_threads(request, mode):
+    """The name of the mode; `gated` is that of threads in an interpreter without a global lock."""
+    if mode == "gated":
+        request.getfixturevalue("gated")
+    return "threads" if mode == "gated" else mode
+
+
+@pytest.mark.parametrize("mode", ["serial", "threads", "gated"])
+def test_a_call_that_is_cancelled_twice_is_interrupted_once(start, mode, request):
+    mode = in_threads(request, mode)
     worker = start(SYNCHRONOUS, mode=mode, concurrency=4).ready()
     call = worker.send("tidies")
     worker.begun()
@@ -188,10 +196,11 @@ def test_output_frames_are_whole_when_a_printing_call_is_interrupted(worker):
     assert worker.call("echo", 1) == 1
 
 
-@pytest.mark.parametrize("mode", ["threads", "async"])
+@pytest.mark.parametrize("mode", ["threads", "async", "gated"])
 class TestThreads:
     @pytest.fixture
-    def worker(self, start, mode):
+    def worker(self, start, mode, request):
+        mode = in_threads(request, mode)
         return start(SOURCE if mode == "async" else SYNCHRONOUS, mode=mode, concurrency=2).ready()
 
     @pytest.mark.parametrize("name", ["spin", "stubborn", "doze"])

@@ -227,6 +227,7 @@ def test_replies_before_sys_exit_arrive(worker):
     assert worker.wait() == 3
 
 
+@pytest.mark.usefixtures("native")
 def test_the_codec_in_c_is_loaded_when_it_pays(start):
     worker = start(
         "import sys\nfrom synapse import handler\n"

@@ -91,6 +91,7 @@ def test_it_does_so_whatever_the_codec(in_use):
         assert encode([decode(data)]) == b"\x91" + data
 
 
+@pytest.mark.usefixtures("native")
 def test_a_codec_that_is_loaded_later_knows_of_it():
     view = fallback.unpack(encoded("f8", [1, 2], bytes(16)))
     later = Codec()

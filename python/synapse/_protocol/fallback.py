@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from _thread import RLock
 from struct import Struct
 
 from synapse._protocol.errors import EncodeError, Malformed, ValueRefused
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 DEFAULT_DEPTH = 512
 
 _limits = [DEFAULT_DEPTH]
+
+#: Held while the interpreter's limit of frames is moved.
+_adding = RLock()
 
 
 def limit_depth(depth: int) -> None:
@@ -87,11 +91,17 @@ class DeepStack:
     """For its duration the interpreter allows as many frames as the limit of depth may need."""
 
     def __enter__(self) -> None:
-        self.before = sys.getrecursionlimit()
-        sys.setrecursionlimit(self.before + 5 * _limits[0])
+        self._more = 5 * _limits[0]
+        _add_frames(self._more)
 
     def __exit__(self, *_exception: object) -> None:
-        sys.setrecursionlimit(self.before)
+        _add_frames(-self._more)
+
+
+def _add_frames(count: int) -> None:
+    """Moves the limit, which all threads share: what one adds, another must not take away."""
+    with _adding:
+        sys.setrecursionlimit(sys.getrecursionlimit() + count)
 
 
 def _header(size: int, fixed: int, below: int, codes: tuple[int, int, int]) -> bytes:

@@ -8,6 +8,7 @@ values it knows (numpy, pydantic, datetime, …) before there is such a value.
 from __future__ import annotations
 
 import sys
+from _thread import allocate_lock
 
 from synapse._protocol.errors import EncodeError, ValueRefused
 
@@ -491,15 +492,18 @@ def _revive_without_numpy(dtype: str, shape: list[int], order: str, content: Con
 
 #: The class of the elements behind typed views, once there is one.
 _elements: Any = None
+#: Held while it is made: there must not be two.
+_making = allocate_lock()
 
 
 def _elements_class() -> Any:
     global _elements  # noqa: PLW0603
-    if _elements is None:
-        from array import array
+    from array import array
 
-        # A class of its own tells views of it from all others.
-        _elements = type("Elements", (array,), {"__slots__": ()})
+    with _making:
+        if _elements is None:
+            # A class of its own tells views of it from all others.
+            _elements = type("Elements", (array,), {"__slots__": ()})
     return _elements
 
 

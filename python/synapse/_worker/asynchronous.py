@@ -70,6 +70,7 @@ class Asynchronous:
         self._turns = Turns(worker.config.concurrency)
         self._pool = Pool(worker, calls, watchdog, self._turns)
         self._pool.pass_on = lambda request: self._in_loop(self._begin, request)
+        self._pool.nudge = lambda: self._in_loop(_nothing, None)
         self._reader = FrameReader(worker.config.data_in, worker.config.frame)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         #: Tasks that have not taken their first step: cancelled now, they would end without a word.
@@ -183,7 +184,7 @@ class Asynchronous:
             replies = (calls.raised(error, request),)
         finally:
             del self._tasks[call], self._windows[call]
-        self._worker.emit_held()
+        self._worker.emit_held_of(call)
         self._reply(replies)
         following = self._turns.leave(request)
         if following is not None:
@@ -295,6 +296,10 @@ class Asynchronous:
                 self._cancel_task(call)
         if not self._windows:
             self._loop.stop()
+
+
+def _nothing(_argument: None) -> None:
+    """A turn of the loop is all that is wanted."""
 
 
 def _is_asynchronous(request: Request) -> bool:

@@ -14,6 +14,7 @@ from synapse._registry import ASYNC_GENERATOR, COROUTINE, kind_of, registry
 from synapse._worker import signals, watcher
 from synapse._worker.config import Config, parse
 from synapse._worker.connect import connect
+from synapse._worker.gate import make_lock
 from synapse._worker.hello import say_hello
 from synapse._worker.hooks import Hooks
 from synapse._worker.interrupt import Interrupter
@@ -57,7 +58,8 @@ def boot(text: str, package: str) -> None:
     interrupter = Interrupter(worker, watchdog)
     streams = Streams(worker, watchdog, interrupter)
     connect(worker, watchdog)
-    worker.load_memory = lambda: _load_memory(worker, watchdog)
+    memory_lock = make_lock()
+    worker.load_memory = lambda: _load_memory(worker, watchdog, memory_lock)
     os.register_at_fork(after_in_child=lambda: _after_fork(worker, streams))
     sys.path.remove(package)
     sys.path[:] = [*_first_directories(config), *sys.path, package]
@@ -83,17 +85,20 @@ def _first_directories(config: Config) -> list[str]:
     return [first, *config.python_path]
 
 
-def _load_memory(worker: Worker, watchdog: Watchdog) -> Memory | None:
+def _load_memory(worker: Worker, watchdog: Watchdog, lock: Any) -> Memory | None:
     """Maps the memory that is shared with the host, if there is any."""
-    config = worker.config.memory
-    if worker.memory is None and config is not None and not worker.forked:
+    if worker.memory is None and worker.config.memory is not None and not worker.forked:
         from synapse._worker.memory import Memory
 
-        try:
-            worker.memory = Memory(config, watchdog.set_alarm)
-        except OSError:
-            # No room in the address space: what this worker sends takes the pipe.
-            worker.config.memory = None
+        # Threads may come together, and two would lend the same blocks.
+        with lock:
+            config = worker.config.memory
+            if worker.memory is None and config is not None:
+                try:
+                    worker.memory = Memory(config, watchdog.set_alarm)
+                except OSError:
+                    # No room in the address space: what this worker sends takes the pipe.
+                    worker.config.memory = None
     return worker.memory
 
 

@@ -50,6 +50,7 @@ def builtin_handlers(worker: Worker, mode: str) -> list[Handler]:
             "platform": sys.platform,
             "sdk": __version__,
             "mode": mode,
+            "gil": has_gil(),
             "concurrency": 1 if mode == "serial" else worker.config.concurrency,
             "uptime": monotonic() - began,
             "rss": resident_bytes(),
@@ -59,6 +60,16 @@ def builtin_handlers(worker: Worker, mode: str) -> list[Handler]:
         }
 
     return [Handler(ping, f"{RESERVED}ping"), Handler(info, f"{RESERVED}info")]
+
+
+def has_gil() -> bool:
+    """Whether threads take turns in running Python.
+
+    In a free-threaded interpreter that can change: importing an extension that was not made for it
+    brings the lock back, for good.
+    """
+    tell = getattr(sys, "_is_gil_enabled", None)
+    return True if tell is None else bool(tell())
 
 
 def runtime() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from _thread import RLock
 from _weakref import ref
 from sys import modules
 
@@ -30,6 +29,7 @@ from synapse._protocol.header import (
     word,
 )
 from synapse._worker.functions import Owner, accept
+from synapse._worker.gate import make_lock
 from synapse._worker.hosting import HostCalls, Waiting
 from synapse._worker.inputs import accept_inputs
 from synapse._worker.state import Worker
@@ -59,8 +59,7 @@ class Callbacks(Backend, Owner, HostCalls):
         #: By id. Who drops a call without waiting for it does not want its answer.
         self._open: dict[int, ref[Answer]] = {}
         self._last = 0
-        # Reentrant: SIGTERM, which closes what is open, may interrupt its holder.
-        self._lock = RLock()
+        self._lock = make_lock()
         watchdog.tasks.append(self._flush)
         accept(self)
         accept_inputs(self)
@@ -231,7 +230,8 @@ class Callbacks(Backend, Owner, HostCalls):
 
     def _answers(self) -> list[Answer]:
         with self._lock:
-            known = tuple(self._open.values())
+            # A list, whose making no other thread disturbs: answers leave without the lock.
+            known = [*self._open.values()]
         return [answer for one in known if (answer := one()) is not None]
 
     def _flush(self) -> bool:

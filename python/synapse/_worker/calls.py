@@ -61,7 +61,17 @@ _KNOWN_FLAGS = _FORM | EXTRAS | STREAM | NESTED | FUNCTIONS | SHARED
 class Request:
     """A call, with its arguments decoded."""
 
-    __slots__ = ("args", "call", "context", "handler", "kwargs", "nested", "number", "stream")
+    __slots__ = (
+        "args",
+        "borrows",
+        "call",
+        "context",
+        "handler",
+        "kwargs",
+        "nested",
+        "number",
+        "stream",
+    )
 
     def __init__(
         self,
@@ -73,6 +83,7 @@ class Request:
         *,
         stream: bool,
         nested: bool = False,
+        borrows: bool = False,
     ) -> None:
         self.call = call
         self.handler = handler
@@ -83,6 +94,8 @@ class Request:
         self.stream = stream
         #: Whether a callback of this worker waits for it.
         self.nested = nested
+        #: Whether the host waits until its arguments are let go of: functions, shared memory.
+        self.borrows = borrows
         #: Its number in the journal; 0 where the journal goes by order.
         self.number = 0
 
@@ -158,8 +171,16 @@ class Calls:
         if views is not None:
             args, kwargs = views.apply(args, kwargs)
         context = Context(call, extras, monotonic(), self._worker)
-        stream, nested = bool(flags & STREAM), bool(flags & NESTED)
-        return Request(call, handler, args, kwargs, context, stream=stream, nested=nested)
+        return Request(
+            call,
+            handler,
+            args,
+            kwargs,
+            context,
+            stream=bool(flags & STREAM),
+            nested=bool(flags & NESTED),
+            borrows=bool(flags & (FUNCTIONS | SHARED)),
+        )
 
     def _decode(self, flags: int, payload: bytes, *, views: bool = False) -> Any:
         """Decodes the arguments of a request."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from _thread import get_ident
+from _thread import allocate_lock, get_ident
 
 from synapse._cancelled import Cancelled
 from synapse._worker import signals
@@ -51,6 +51,9 @@ class Interrupter:
         self._wanted = 0
         #: Looks of the watchdog until a call that does not run is given up.
         self._patience = 0
+        #: Held by whoever sets them, and by the watchdog that gives a call up. Not taken by signal
+        #: handlers.
+        self._setting = allocate_lock()
         #: Code of ours that calls the user's functions: below it the stack is not looked at.
         self.drivers: set[CodeType] = set()
         #: Cancels the coroutine that the main thread runs, if it is asked just before whether that
@@ -76,9 +79,14 @@ class Interrupter:
     def interrupt(self, call: int) -> None:
         """Interrupts a call that the main thread runs, or with `STOP` its waiting for the host."""
         if call != STOP:
-            self._wanted, self._patience = call, _PATIENCE
+            with self._setting:
+                self._wanted, self._patience = call, _PATIENCE
         self._knock()
         self._watchdog.wake()
+
+    def nudge(self) -> None:
+        """Has the main thread take a step, if only in a signal handler that does nothing."""
+        signals.pthread_kill(self._main, signals.SIGURG)
 
     def checkpoint(self) -> None:
         """Raises `Cancelled` if the call that the main thread runs is to be interrupted."""
@@ -107,9 +115,10 @@ class Interrupter:
         running = self._worker.running[0]
         if self._wanted not in (0, STOP, running):
             # It may be about to begin: whether it is cancelled has been looked at before.
-            self._patience -= 1
-            if self._patience < 0:
-                self._wanted = 0
+            with self._setting:
+                self._patience -= 1
+                if self._patience < 0 and self._wanted != STOP:
+                    self._wanted = 0
         if self._worker.is_stopping() and not self.stop_seen:
             self._knock()
             return True

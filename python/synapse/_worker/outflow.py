@@ -43,7 +43,7 @@ class Outflow:
         """
         worker = self._worker
         if worker.held:
-            worker.emit_held()
+            worker.emit_held_of(self._call)
         worker.data.pending.append(self._calls.item(self._call, item))
         self.sent += 1
         if monotonic() > self._due:

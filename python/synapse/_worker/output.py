@@ -1,16 +1,18 @@
 """The worker's end of the channels that it writes to.
 
 Frames of the data channel are collected in `DataOutput.pending` and written together. Whoever adds
-a frame adds it by one call that the interpreter does not interrupt (`append`, `+=` of a tuple), so
-frames of several threads never mix and the hot loop needs no lock.
+a frame adds it by one call that the interpreter does not interrupt (`append`, `+=` of a tuple), and
+for which it locks the list where it has no global lock. So frames of several threads never mix and
+the hot loop needs no lock.
 """
 
 from __future__ import annotations
 
 import os
-from _thread import RLock
 from collections import deque
 from os import write
+
+from synapse._worker.gate import make_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,8 +62,7 @@ class DataOutput:
         self.descriptor = descriptor
         #: What is not yet written; add whole frames only.
         self.pending: list[Piece] = []
-        # Reentrant: a signal handler or a finaliser that writes may interrupt its holder anywhere.
-        self._lock = RLock()
+        self._lock = make_lock()
         #: Whether the holder of the lock writes.
         self._writing = False
 
@@ -103,7 +104,7 @@ class DataOutput:
     def after_fork(self) -> None:
         """In a forked child: the channel belongs to the parent."""
         self.pending.clear()
-        self._lock = RLock()
+        self._lock = make_lock()
         self._writing = False
 
 
@@ -113,8 +114,7 @@ class ControlOutput:
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
         self._pending: deque[bytes] = deque()
-        # Reentrant, as that of the data channel.
-        self._lock = RLock()
+        self._lock = make_lock()
         self._writing = False
 
     def send(self, frame: bytes) -> None:

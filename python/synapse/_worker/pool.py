@@ -8,12 +8,12 @@ from threading import Condition, RLock, Thread, current_thread
 
 from synapse._cancelled import Cancelled
 from synapse._worker.calls import Calls, Request
+from synapse._worker.gate import FREE_THREADED
 from synapse._worker.hooks import Hooks
 from synapse._worker.outflow import Outflow
 from synapse._worker.resumed import behind
 from synapse._worker.runner import Runner
 from synapse._worker.state import Worker
-from synapse._worker.thread_interrupt import ThreadInterrupter
 from synapse._worker.turns import Turns
 from synapse._worker.watchdog import Watchdog
 
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from synapse._worker.free_interrupt import FreeInterrupter
     from synapse._worker.runner import Source
+    from synapse._worker.thread_interrupt import ThreadInterrupter
 
 #: The call that the current thread or task works for.
 current: ContextVar[Request | None] = ContextVar("synapse_call", default=None)
@@ -83,6 +85,8 @@ class Pool:
         self._turns = turns
         #: Told, in a thread of the pool, which request of others has its turn after one of these.
         self.pass_on: Callable[[Request], None] | None = None
+        #: Has the thread that reads take a step, wherever it waits; see `_let_go`.
+        self.nudge: Callable[[], None] = _nothing
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
         self._threads: list[Thread] = []
         #: The threads that run a nested call each.
@@ -95,7 +99,7 @@ class Pool:
         #: Requests that have their turn and are not over.
         self._busy = 0
         self._watchdog = watchdog
-        self._interrupter = ThreadInterrupter(watchdog)
+        self._interrupter = _make_interrupter(watchdog)
         watchdog.tasks.append(self._flush)
         worker.checkpoint = self._checkpoint
 
@@ -151,7 +155,7 @@ class Pool:
     def cancel_all(self) -> None:
         """Interrupts every call, also those cancelled before; those that wait do not begin."""
         # May be called by a signal handler: it takes no turns.
-        for call, window in tuple(self._open.items()):
+        for call, window in [*self._open.items()]:
             window.close()
             self._interrupter.interrupt(call)
 
@@ -190,7 +194,7 @@ class Pool:
 
     def _work(self) -> None:
         hooks = Hooks(self._worker.registry)
-        runner = Runner(hooks, [0], self._interrupter.leave_user_code)
+        runner = self._interrupter.make_runner(hooks)
         while True:
             request = self._queue.get()
             if request is None:
@@ -198,33 +202,49 @@ class Pool:
                 return
             # What it was given is not kept until the next one comes.
             while request is not None:
+                borrows = request.borrows
                 self._serve(runner, request)
                 request = self._next(request)
+                if borrows:
+                    self._let_go()
+
+    def _let_go(self) -> None:
+        """Has arguments freed that the host waits for.
+
+        Without a global lock an object is freed by the thread that made it, which is the one that
+        reads; and that may wait for long.
+        """
+        if FREE_THREADED:
+            self.nudge()
 
     def _next(self, over: Request) -> Request | None:
         """What this thread runs after a request that is over."""
+        # Under one lock: whoever submits meanwhile sees a thread that is free, or another turn.
         with self._lock:
+            request = self._turns.leave(over)
+            if request is None:
+                self._busy -= 1
+                return None
+            if self.pass_on is None or request.call in self._open:
+                return request
             self._busy -= 1
-        request = self._turns.leave(over)
-        if request is not None and self.pass_on is not None and request.call not in self._open:
-            self.pass_on(request)
-            return None
-        if request is not None:
-            with self._lock:
-                self._busy += 1
-        return request
+        self.pass_on(request)
+        return None
 
     def _serve_one(self, request: Request) -> None:
         hooks = Hooks(self._worker.registry)
-        self._serve(Runner(hooks, [0], self._interrupter.leave_user_code), request)
+        self._serve(self._interrupter.make_runner(hooks), request)
         hooks.close()
+        if request.borrows:
+            request.args, request.kwargs = (), {}
+            self._let_go()
         self._helpers.remove(current_thread())
 
     def _serve(self, runner: Runner, request: Request) -> None:
         current.set(request)
         replies = self._run(runner, request)
         self._forget(request)
-        self._worker.emit_held()
+        self._worker.emit_held_of(request.call)
         self._worker.data.pending += replies
         self._worker.data.flush()
         current.set(None)
@@ -295,3 +315,17 @@ class Pool:
         request = current.get()
         if request is not None:
             self._interrupter.checkpoint(request.call)
+
+
+def _nothing() -> None:
+    """Nobody reads yet."""
+
+
+def _make_interrupter(watchdog: Watchdog) -> ThreadInterrupter | FreeInterrupter:
+    if FREE_THREADED:
+        from synapse._worker.free_interrupt import FreeInterrupter
+
+        return FreeInterrupter(watchdog)
+    from synapse._worker.thread_interrupt import ThreadInterrupter
+
+    return ThreadInterrupter(watchdog)

@@ -9,10 +9,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from types import CodeType
-    from typing import Any, Union
+    from typing import Any, Protocol, Union
 
     #: Where the items of a stream come from.
     Source = Union[Iterator[Any], AsyncIterator[Any]]
+
+    class Running(Protocol):
+        """Where a runner notes what it runs, at index 0."""
+
+        def __setitem__(self, index: int, call: int, /) -> None: ...
 
 
 class Runner:
@@ -23,7 +28,7 @@ class Runner:
     """
 
     def __init__(
-        self, hooks: Hooks, running: list[int], left: Callable[[int], None] | None = None
+        self, hooks: Hooks, running: Running, left: Callable[[int], None] | None = None
     ) -> None:
         #: What runs its coroutines.
         self.hooks = hooks

@@ -30,6 +30,9 @@ class Holder:
     def flush(self) -> None:
         """Emits what is held."""
 
+    def flush_of(self, call: int) -> None:
+        """Emits what is held of one call."""
+
 
 #: In place of a call's id: the worker has been told to stop.
 STOP = -1
@@ -157,7 +160,7 @@ class Worker(Backend):
         self._stale_until = now + _KEEP
         cancelled = self.cancelled
         cancelled -= self._stale
-        self._stale = {call for call in tuple(cancelled) if call > 0}
+        self._stale = {call for call in [*cancelled] if call > 0}
 
     def is_over(self) -> bool:
         """Whether the host cannot be called any more."""
@@ -167,6 +170,11 @@ class Worker(Backend):
         """Has log streams emit what they hold: output of a call precedes its reply."""
         for holder in tuple(self.held):
             holder.flush()
+
+    def emit_held_of(self, call: int) -> None:
+        """The same where others run, whose output may be about to go on."""
+        for holder in tuple(self.held):
+            holder.flush_of(call)
 
     def is_stopping(self) -> bool:
         """Whether the worker has been told to stop."""

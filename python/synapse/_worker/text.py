@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from _thread import RLock
+from _thread import get_ident
 
+from synapse._worker.gate import FREE_THREADED, make_lock
 from synapse._worker.output import write_all
 from synapse._worker.state import Holder, Worker, clean
 from synapse._worker.watchdog import Watchdog
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
 
 #: Characters of one log event; longer texts are sent in several.
 _EVENT = 256 * 1024
+#: Looks of the watchdog that held text has to outlast. The first may come between the two writes of
+#: a `print`, for one of them has woken it; without a global lock so may some more, if the system
+#: takes the processor away from whoever prints.
+_LOOKS = 8 if FREE_THREADED else 1
 
 
 class LogWriter(io.TextIOWrapper, Holder):
     """A text stream whose text goes to the host.
 
     `print("a")` writes twice, the text and the line's end. So text without a line's end is held
-    until more comes, or the call ends, or a few milliseconds have passed, and one print is one
-    event.
+    until more comes from the same call and thread, or the call ends, or a few milliseconds have
+    passed, and one print is one event, whatever others print at the same time.
     """
 
     def __init__(
@@ -50,10 +55,12 @@ class LogWriter(io.TextIOWrapper, Holder):
         self.listener: Callable[[str], None] | None = None
         #: What `.buffer` answers, if it is not the bytes of this log.
         self.replacement: Any = None
-        self._held = ""
-        self._call = 0
-        # A signal handler may print while the thread that it interrupts prints.
-        self._lock = RLock()
+        #: By call and thread.
+        self._held: dict[tuple[int, int], str] = {}
+        #: What was held when the watchdog looked last, and how often it had seen that.
+        self._seen: dict[tuple[int, int], tuple[str, int]] = {}
+        #: Guards what is held, here and in the binary layer.
+        self.lock = make_lock()
         watchdog.tasks.append(self.emit_held)
 
     @property
@@ -75,20 +82,18 @@ class LogWriter(io.TextIOWrapper, Holder):
         size = len(text)
         if not size:
             return 0
-        call = self._worker.current_call()
-        with self._lock:
-            if self._held and self._call != call:
-                self._emit()
-            self._call = call
+        writer = self._worker.current_call(), get_ident()
+        with self.lock:
             if self._held:
-                text = self._held + text
-            elif text[-1] != "\n":
-                self._worker.held.append(self)
-            self._held = text
+                text = self._take(writer) + text
             if text[-1] == "\n" or len(text) >= _EVENT:
-                self._emit()
-            elif self._watchdog.asleep:
-                self._watchdog.wake()
+                self._emit(writer[0], text)
+            else:
+                if not self._held:
+                    self._worker.held.append(self)
+                self._held[writer] = text
+                if self._watchdog.asleep:
+                    self._watchdog.wake()
         if self._worker.cancelled:
             self._worker.checkpoint()
         return size
@@ -96,31 +101,53 @@ class LogWriter(io.TextIOWrapper, Holder):
     def flush(self) -> None:
         """Logs what is held; a 1.4 script that flushes standard output means its replies too."""
         if self._held:
-            with self._lock:
-                self._emit()
+            with self.lock:
+                for writer in [*self._held]:
+                    self._emit(writer[0], self._take(writer))
         if self.replacement is not None:
             self.replacement.flush()
+
+    def flush_of(self, call: int) -> None:
+        """Logs what is held of one call."""
+        with self.lock:
+            for writer in [*self._held]:
+                if writer[0] == call:
+                    self._emit(call, self._take(writer))
 
     def emit_held(self) -> bool:
         """The watchdog's task: logs what has been held long enough."""
         if not self._held:
+            if self._seen:
+                self._seen = {}
             return False
-        self.flush()
+        with self.lock:
+            seen, self._seen = self._seen, {}
+            for writer, text in [*self._held.items()]:
+                known, looks = seen.get(writer, ("", 0))
+                if known is text and looks >= _LOOKS:
+                    self._emit(writer[0], self._take(writer))
+                else:
+                    self._seen[writer] = text, looks + 1 if known is text else 1
         return True
 
-    def _emit(self) -> None:
-        text, self._held = self._held, ""
-        if not text:
-            return
-        if self in self._worker.held:
+    def _take(self, writer: tuple[int, int]) -> str:
+        """What a writer has held back, which it does not any more."""
+        text = self._held.pop(writer, "")
+        if not self._held and self in self._worker.held:
             self._worker.held.remove(self)
+        return text
+
+    def _emit(self, call: int, text: str) -> None:
+        if not text:
+            # A signal handler has emitted it.
+            return
         if self.listener is not None:
             self.listener(text)
         worker = self._worker
         for start in range(0, len(text), _EVENT):
             part = text[start : start + _EVENT]
             if worker.framed and self.framed and not worker.forked:
-                worker.write_log(self._call, {"stream": self._stream, "text": part})
+                worker.write_log(call, {"stream": self._stream, "text": part})
             else:
                 try:
                     write_all(self._descriptor, clean(part).encode())
@@ -130,8 +157,8 @@ class LogWriter(io.TextIOWrapper, Holder):
 
     def after_fork(self) -> None:
         """In a forked child, where no other thread can release the lock."""
-        self._lock = RLock()
-        self._held = ""
+        self.lock = make_lock()
+        self._held = {}
 
 
 class LogBytes(io.RawIOBase):
@@ -164,16 +191,17 @@ class LogBytes(io.RawIOBase):
     def write(self, data: Buffer, /) -> int:
         """Logs bytes as UTF-8; a character may come in pieces."""
         given = bytes(data)
-        whole = self._rest + given
-        try:
-            text, self._rest = whole.decode(), b""
-        except UnicodeDecodeError as error:
-            # Up to three bytes at the end may be the begin of a character.
-            cut = (
-                error.start
-                if len(whole) - error.start < 4 and error.reason.startswith("unexpected end")
-                else len(whole)
-            )
-            text, self._rest = whole[:cut].decode("utf-8", "backslashreplace"), whole[cut:]
-        self._text.write(text)
+        with self._text.lock:
+            whole = self._rest + given
+            try:
+                text, self._rest = whole.decode(), b""
+            except UnicodeDecodeError as error:
+                # Up to three bytes at the end may be the begin of a character.
+                cut = (
+                    error.start
+                    if len(whole) - error.start < 4 and error.reason.startswith("unexpected end")
+                    else len(whole)
+                )
+                text, self._rest = whole[:cut].decode("utf-8", "backslashreplace"), whole[cut:]
+            self._text.write(text)
         return len(given)

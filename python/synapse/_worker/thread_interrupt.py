@@ -4,7 +4,8 @@ The interpreter can be told to raise an exception in another thread, which that 
 step. In our own code this would tear a frame in two. So the order is given only while a function of
 the user is on top of that thread's stack, with the interpreter's lock held from the look to the
 order; and where the user's code returns to ours, an order that has not been carried out yet is
-revoked and the exception raised right there. Calls that C code blocks are out of reach.
+revoked and the exception raised right there. Calls that C code blocks are out of reach. Where there
+is no such lock, `free_interrupt` does the same.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from threading import RLock, get_ident
 from synapse._cancelled import Cancelled
 from synapse._worker.hooks import Hooks
 from synapse._worker.interrupt import is_in_user_code
-from synapse._worker.runner import driver_codes
+from synapse._worker.runner import Runner, driver_codes
 from synapse._worker.watchdog import Watchdog
 
 
@@ -38,6 +39,10 @@ class ThreadInterrupter:
         self._ordered: set[int] = set()
         watchdog.tasks.append(self._order)
 
+    def make_runner(self, hooks: Hooks) -> Runner:
+        """What runs calls in the current thread."""
+        return Runner(hooks, [0], self.leave_user_code)
+
     def begin(self, call: int, hooks: Hooks) -> None:
         """Notes that the current thread runs a call, and its coroutines by `hooks`."""
         with self._lock:
@@ -54,7 +59,7 @@ class ThreadInterrupter:
             self._hooks.pop(call, None)
             self._unwanted.discard(call)
             if call in self._ordered:
-                _tell(get_ident(), None)
+                tell(get_ident(), None)
                 self._ordered.discard(call)
 
     def interrupt(self, call: int) -> None:
@@ -73,7 +78,7 @@ class ThreadInterrupter:
         """
         if call in self._ordered:
             with self._lock:
-                _tell(get_ident(), None)
+                tell(get_ident(), None)
                 self._ordered.discard(call)
             raise Cancelled("the call was cancelled")
 
@@ -88,13 +93,13 @@ class ThreadInterrupter:
     def _order(self) -> bool:
         """The watchdog's task: gives the orders that can be given."""
         with self._lock:
-            for call in tuple(self._unwanted):
+            for call in [*self._unwanted]:
                 thread = self._threads.get(call)
                 top = None if thread is None else sys._current_frames().get(thread)
                 if thread is not None and is_in_user_code(top, self._drivers):
                     self._unwanted.discard(call)
                     self._ordered.add(call)
-                    _tell(thread, Cancelled)
+                    tell(thread, Cancelled)
                 elif thread is not None:
                     self._hooks[call].cancel(partial(self._take, call))
             return bool(self._unwanted)
@@ -108,7 +113,7 @@ class ThreadInterrupter:
             return wanted
 
 
-def _tell(thread: int, exception: type[BaseException] | None) -> None:
+def tell(thread: int, exception: type[BaseException] | None) -> None:
     """Orders a thread to raise an exception at its next step, or revokes that."""
     try:
         from ctypes import c_ulong, py_object, pythonapi

@@ -24,6 +24,7 @@ class Threads:
         self._calls = calls
         self._interrupter = interrupter
         self._pool = Pool(worker, calls, watchdog, Turns(worker.config.concurrency))
+        self._pool.nudge = interrupter.nudge
         self._reader = FrameReader(worker.config.data_in, worker.config.frame)
         worker.journal.by_number()
         worker.on_cancel = self._on_cancel
