@@ -13,7 +13,7 @@ from synapse._cancelled import Cancelled
 from synapse._worker.gate import Gate, GatedRunning, set_gate
 from synapse._worker.hooks import Hooks
 from synapse._worker.runner import Runner
-from synapse._worker.thread_interrupt import tell
+from synapse._worker.thread_interrupt import load_orders, tell
 from synapse._worker.watchdog import Watchdog
 
 TYPE_CHECKING = False
@@ -55,6 +55,9 @@ class FreeInterrupter:
 
     def make_runner(self, hooks: Hooks) -> Runner:
         """What runs calls in the current thread."""
+        # Loaded now: an order must not wait for an import, which stops all threads, while it holds
+        # locks.
+        load_orders()
         return _GatedRunner(hooks, GatedRunning())
 
     def begin(self, call: int, hooks: Hooks) -> None:

@@ -113,6 +113,15 @@ class ThreadInterrupter:
             return wanted
 
 
+def load_orders() -> None:
+    """Loads what `tell` takes, so that it need not wait for that."""
+    try:
+        import ctypes  # noqa: F401
+    except ImportError:
+        # As there.
+        pass
+
+
 def tell(thread: int, exception: type[BaseException] | None) -> None:
     """Orders a thread to raise an exception at its next step, or revokes that."""
     try:
