@@ -11,7 +11,7 @@ const PYTHON = find();
 const REASON = 'SYNAPSE_FREE_THREADED is not set, and PATH has neither python3.14t nor python3.13t';
 const describeIfThere = PYTHON === undefined ? describe.skip : describe;
 
-const WAVES = 40;
+const WAVES = 15;
 const AT_ONCE = 20;
 
 /** Two calls that wait for each other, computing: with a global lock the first would never let go of it. */
