@@ -69,6 +69,7 @@ const types: [unknown, string, string][] = [
   [{ python: {} }, 'python.managed', 'undefined'],
   [{ python: { managed: 3.12 } }, 'python.managed', '3.12'],
   [{ python: { managed: 'latest' } }, 'python.managed', "'latest'"],
+  [{ python: { managed: '3t' } }, 'python.managed', "'3t'"],
   [{ pythonPath: '/lib' }, 'pythonPath', "'/lib'"],
   [{ pythonPath: ['/lib', 1] }, 'pythonPath[1]', '1'],
   [{ installer: 'conda' }, 'installer', "'conda'"],

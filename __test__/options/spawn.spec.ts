@@ -226,6 +226,7 @@ const accepted: [SpawnOptions, Partial<NativeConfig>][] = [
   [{ python: '3.12' }, { python: '3.12' }],
   [{ python: { managed: '3.12' } }, { python: 'managed:3.12' }],
   [{ python: { managed: '3.12.4' } }, { python: 'managed:3.12.4' }],
+  [{ python: { managed: '3.13t' } }, { python: 'managed:3.13t' }],
   [
     { installer: 'uv', offline: true },
     { installer: 'uv', offline: true },

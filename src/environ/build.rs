@@ -115,12 +115,9 @@ impl Build<'_> {
 
     /// Why a sound environment is not what is wished for.
     async fn mismatch(&self, probe: &Probe) -> Result<Option<String>, EnvironError> {
-        let version = probe.version();
-        if !self.wish.constraint.admits(version) {
-            return Ok(Some(format!(
-                "it uses Python {version}, wanted is {}",
-                self.wish.constraint
-            )));
+        let misfit = self.wish.misfit(probe.version(), probe.free_threaded, true);
+        if let Some(misfit) = misfit {
+            return Ok(Some(format!("it uses {misfit}")));
         }
         if self.wish.explicit().is_none() {
             return Ok(None);
@@ -307,6 +304,7 @@ impl Build<'_> {
             source,
             interpreter,
             version: probe.version().to_string(),
+            free_threaded: probe.free_threaded,
             implementation: probe.implementation.clone(),
             platform: probe.platform.clone(),
             site_packages,

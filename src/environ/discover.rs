@@ -22,7 +22,7 @@ use crate::environ::probe::Probe;
 use crate::environ::search::{self, Found};
 use crate::environ::surroundings::Surroundings;
 use crate::environ::version::{Constraint, Version};
-use crate::environ::wish::{MANAGED, Request, Source, Wish};
+use crate::environ::wish::{MANAGED, Request, Source, Variant, Wish};
 
 /// An interpreter that fits.
 #[derive(Debug, Clone)]
@@ -112,19 +112,19 @@ impl<'a> Search<'a> {
                 return found;
             }
         }
-        for path in uv_managed(&self.surroundings.variables, &self.wish.constraint) {
+        for path in uv_managed(&self.surroundings.variables, self.wish) {
             let found = self.consider(&path, Source::Uv).await;
             if found.is_some() {
                 return found;
             }
         }
-        for name in names(&self.wish.constraint) {
+        for name in names(self.wish) {
             let found = self.consider_name(&name, Source::Path).await;
             if found.is_some() {
                 return found;
             }
         }
-        for path in pyenv_versions(&self.surroundings.variables, &self.wish.constraint) {
+        for path in pyenv_versions(&self.surroundings.variables, self.wish) {
             let found = self.consider(&path, Source::Pyenv).await;
             if found.is_some() {
                 return found;
@@ -192,9 +192,9 @@ impl<'a> Search<'a> {
             }
         };
         let version = probe.version();
-        if !self.wish.constraint.admits(version) {
-            let reason = format!("is Python {version}, wanted is {}", self.wish.constraint);
-            self.refuse(shown, reason);
+        let stands = source == Source::Venv;
+        if let Some(misfit) = self.wish.misfit(version, probe.free_threaded, stands) {
+            self.refuse(shown, format!("is {misfit}"));
             return None;
         }
         let given = matches!(self.wish.request, Request::Venv(..)) || source == Source::Venv;
@@ -230,10 +230,17 @@ impl<'a> Search<'a> {
 
     fn hint(&self) -> String {
         match (&self.wish.request, self.wish.constraint.pinned_minor()) {
-            (Request::Any, Some((major, minor))) => format!(
-                "install Python {major}.{minor} (with uv: \"uv python install {major}.{minor}\"), \
-                 or pass python: '/path/to/python'"
-            ),
+            (Request::Any, Some((major, minor))) => {
+                let suffix = match self.wish.variant {
+                    Variant::FreeThreaded => "t",
+                    Variant::Unsaid | Variant::Usual => "",
+                };
+                format!(
+                    "install Python {major}.{minor}{suffix} (with uv: \
+                     \"uv python install {major}.{minor}{suffix}\"), \
+                     or pass python: '/path/to/python'"
+                )
+            }
             (Request::Any, None) => {
                 "install Python 3.9 or newer (with uv: \"uv python install\"), \
                  or pass python: '/path/to/python'"

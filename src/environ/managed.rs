@@ -14,6 +14,7 @@ use crate::environ::search;
 use crate::environ::surroundings::Surroundings;
 use crate::environ::variables::installer_env;
 use crate::environ::version::{Constraint, Version};
+use crate::environ::wish::free_threaded;
 
 /// Whether an interpreter that is missing is installed.
 #[derive(Clone, Copy)]
@@ -103,12 +104,13 @@ pub(crate) async fn provide(
 
 /// Whether this is a version, and one that may be used: before anything is fetched.
 fn check(version: &str, demanded: &Constraint) -> Result<(), Missing> {
+    let version = free_threaded(version).unwrap_or(version);
     let parts: Vec<&str> = version.split('.').collect();
     let is_version = matches!(parts.len(), 2 | 3)
         && parts
             .iter()
             .all(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit()));
-    let hint = "pass a version such as 3.12 or 3.12.4".to_owned();
+    let hint = "pass a version such as 3.12, 3.12.4 or 3.13t".to_owned();
     let Some(number) = is_version.then(|| Version::parse(version)).flatten() else {
         return Err(Missing {
             reason: "is no version".to_owned(),
@@ -241,6 +243,9 @@ mod tests {
             ("3.", "is no version"),
             ("3.12.1.1", "is no version"),
             ("--help", "is no version"),
+            ("3t", "is no version"),
+            ("3.12tt", "is no version"),
+            ("3.10t", "does not fit, wanted is >=3.11,<3.13"),
             ("3.10", "does not fit, wanted is >=3.11,<3.13"),
             ("3.13.0", "does not fit, wanted is >=3.11,<3.13"),
         ] {
@@ -248,5 +253,6 @@ mod tests {
         }
         assert!(check("3.12", &demanded).is_ok());
         assert!(check("3.11.7", &demanded).is_ok());
+        assert!(check("3.12t", &demanded).is_ok());
     }
 }

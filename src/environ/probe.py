@@ -28,6 +28,8 @@ def describe():
     return {
         "synapse_probe": 1,
         "version": "%d.%d.%d" % sys.version_info[:3],
+        # Windows has no `sys.abiflags` before 3.14.
+        "free_threaded": "free-threading" in sys.version,
         "implementation": getattr(getattr(sys, "implementation", None), "name", "cpython"),
         "platform": "%s-%s" % (sys.platform, machine),
         "executable": sys.executable,

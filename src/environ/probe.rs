@@ -23,6 +23,9 @@ const NOT_FOUND: i32 = 127;
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Probe {
     version: String,
+    /// Whether it was built without the global lock.
+    #[serde(default)]
+    pub(crate) free_threaded: bool,
     pub(crate) implementation: String,
     pub(crate) platform: String,
     /// `sys.executable`: for a shim of pyenv, the real interpreter.

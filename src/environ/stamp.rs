@@ -73,6 +73,8 @@ pub(crate) struct Stamp {
     pub(crate) source: Source,
     pub(crate) interpreter: Identity,
     pub(crate) version: String,
+    #[serde(default)]
+    pub(crate) free_threaded: bool,
     pub(crate) implementation: String,
     pub(crate) platform: String,
     /// Relative to the environment.
@@ -112,7 +114,8 @@ impl Stamp {
     fn fits(&self, wish: &Wish) -> bool {
         let explicit = wish.explicit();
         (explicit.is_none() || explicit == self.request)
-            && Version::parse(&self.version).is_some_and(|version| wish.constraint.admits(version))
+            && Version::parse(&self.version)
+                .is_some_and(|version| wish.misfit(version, self.free_threaded, true).is_none())
     }
 
     /// Writes the stamp: after a crash there is the whole of it or none.

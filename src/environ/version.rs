@@ -90,7 +90,11 @@ impl Clause {
         let known_suffix = starred
             || suffix.is_empty()
             || suffix.starts_with(|c: char| c.is_ascii_alphabetic() || c == '+' || c == '.');
-        if !known_suffix || suffix.contains(['/', '\\', ' ']) {
+        // `3.13t` is a build, no release: whoever reads it has to say so.
+        let is_build = suffix
+            .strip_suffix('t')
+            .is_some_and(|rest| rest.is_empty() || rest.ends_with(|c: char| c.is_ascii_digit()));
+        if is_build || !known_suffix || suffix.contains(['/', '\\', ' ']) {
             return None;
         }
         let operator = match (sign.trim(), starred) {
@@ -260,6 +264,9 @@ mod tests {
             "^3.9",
             "3.9/bin",
             "~=3",
+            "3.13t",
+            "3.13.0rc1t",
+            ">=3.13t",
         ] {
             assert_eq!(Constraint::parse(text), None, "{text:?}");
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::environ::layout;
 use crate::environ::variables::Variables;
-use crate::environ::version::{Constraint, OLDEST};
+use crate::environ::version::{Constraint, OLDEST, Version};
 
 /// The override that is set from outside.
 const VARIABLE: &str = "SYNAPSE_PYTHON";
@@ -72,11 +72,38 @@ pub(crate) enum Request {
     Managed(String, Source),
 }
 
+/// Which builds of a version fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Variant {
+    /// Nothing was said of a version.
+    Unsaid,
+    /// A version was given: `3.13`.
+    Usual,
+    /// The one without the global lock was asked for: `3.13t`.
+    FreeThreaded,
+}
+
+/// The first minor version whose free-threaded build is no experiment: it is taken unasked, as uv does.
+const SETTLED: u32 = 14;
+
+/// What stands after the version where the free-threaded build is asked for.
+const FREE_THREADED: char = 't';
+
+/// The version before the `t` of `3.13t`, as uv and pyenv write the free-threaded build.
+pub(crate) fn free_threaded(text: &str) -> Option<&str> {
+    let version = text.trim().strip_suffix(FREE_THREADED)?;
+    let is_version = version.starts_with(|c: char| c.is_ascii_digit())
+        && version.contains('.')
+        && !version.contains(',');
+    (is_version && Constraint::parse(version).is_some()).then_some(version)
+}
+
 /// A request and the versions that fit.
 #[derive(Debug, Clone)]
 pub(crate) struct Wish {
     pub(crate) request: Request,
     pub(crate) constraint: Constraint,
+    pub(crate) variant: Variant,
 }
 
 impl Wish {
@@ -99,6 +126,7 @@ impl Wish {
                 return Self {
                     request: Request::Any,
                     constraint,
+                    variant: Variant::Unsaid,
                 };
             }
         };
@@ -106,12 +134,18 @@ impl Wish {
             return Self {
                 request: Request::Managed(version.to_owned(), source),
                 constraint,
+                variant: free_threaded(version).map_or(Variant::Usual, |_| Variant::FreeThreaded),
             };
         }
-        if let Some(version) = Constraint::parse(text) {
+        let (release, variant) = match free_threaded(text) {
+            Some(version) => (version, Variant::FreeThreaded),
+            None => (text, Variant::Usual),
+        };
+        if let Some(version) = Constraint::parse(release) {
             return Self {
                 request: Request::Any,
                 constraint: constraint.and(&version),
+                variant,
             };
         }
         let path = Path::new(text);
@@ -131,7 +165,35 @@ impl Wish {
         Self {
             request,
             constraint,
+            variant: Variant::Unsaid,
         }
+    }
+
+    /// What an interpreter is and should not be; nothing if it fits. `stands` says whether it is that
+    /// of a virtual environment that is there.
+    pub(crate) fn misfit(
+        &self,
+        version: Version,
+        is_free_threaded: bool,
+        stands: bool,
+    ) -> Option<String> {
+        if !self.constraint.admits(version) {
+            return Some(format!("Python {version}, wanted is {}", self.constraint));
+        }
+        if self.variant == Variant::FreeThreaded && !is_free_threaded {
+            return Some(format!(
+                "Python {version} with the global lock, wanted is the free-threaded build"
+            ));
+        }
+        let is_chosen = self.request != Request::Any
+            || self.variant == Variant::FreeThreaded
+            || (stands && self.variant == Variant::Unsaid);
+        (is_free_threaded && !is_chosen && version.minor < SETTLED).then(|| {
+            format!(
+                "the free-threaded build of Python {version}, which python: '{}.{}{FREE_THREADED}' asks for",
+                version.major, version.minor
+            )
+        })
     }
 
     /// The interpreter that was asked for by its path, its name or of uv, as the stamp records it.
@@ -146,6 +208,14 @@ impl Wish {
 
     /// What is looked for, for the error.
     pub(crate) fn describe(&self) -> String {
+        let wanted = self.describe_request();
+        match self.variant {
+            Variant::FreeThreaded => format!("free-threaded {wanted}"),
+            Variant::Unsaid | Variant::Usual => wanted,
+        }
+    }
+
+    fn describe_request(&self) -> String {
         match &self.request {
             Request::Any => format!("Python {}", self.constraint),
             Request::Interpreter(path, source) | Request::Venv(path, source) => {

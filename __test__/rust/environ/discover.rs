@@ -11,7 +11,7 @@ use synapse::environ::{
 use synapse::error::{ErrorCode, Failure};
 use tempfile::TempDir;
 
-use crate::environ::support::{answer, fake_python, program, python};
+use crate::environ::support::{answer, fake_free_threaded, fake_python, program, python};
 
 /// A machine without Python.
 struct Machine {
@@ -46,6 +46,10 @@ impl Machine {
             probe_limit: Duration::from_secs(30),
             keeper: None,
         }
+    }
+
+    fn fake_free_threaded(&self, name: &str, version: &str) {
+        fake_free_threaded(&self.at(name), version);
     }
 
     async fn find(&self, option: Option<&str>) -> Result<Interpreter, EnvironError> {
@@ -128,6 +132,73 @@ async fn the_order_is_the_documented_one() {
     let chosen = machine.at("chosen/python");
     let found = machine.found(Some(chosen.to_str().unwrap())).await;
     assert_eq!(found, ("chosen/python".into(), Source::Option));
+}
+
+#[tokio::test]
+async fn the_free_threaded_build_is_found_where_it_is_asked_for() {
+    let machine = Machine::new();
+    let uv = "home/.local/share/uv/python/cpython-3.13.4+freethreaded-linux-x86_64-gnu/bin/python3";
+    let pyenv = "home/.pyenv/versions/3.13.5t/bin/python3";
+    machine.fake("home/.pyenv/versions/3.13.9/bin/python3", "3.13.9");
+    machine.fake("first/python3", "3.13.8");
+    let locked = "is Python 3.13.8 with the global lock, wanted is the free-threaded build";
+    assert_eq!(
+        machine.refused(Some("3.13t")).await[0],
+        ("first/python3".into(), locked.into())
+    );
+    machine.fake_free_threaded(pyenv, "3.13.5");
+    let found = machine.found(Some("3.13t")).await;
+    assert_eq!(found, (pyenv.into(), Source::Pyenv));
+    machine.fake_free_threaded("second/python3.13t", "3.13.5");
+    let found = machine.found(Some("3.13t")).await;
+    assert_eq!(found, ("second/python3.13t".into(), Source::Path));
+    machine.fake_free_threaded(uv, "3.13.4");
+    let found = machine.found(Some("3.13t")).await;
+    assert_eq!(found, (uv.into(), Source::Uv));
+    let found = machine.found(Some("3.13.5t")).await;
+    assert_eq!(found, ("second/python3.13t".into(), Source::Path));
+    // Whose versions are not that new.
+    let refused = machine.find(Some("3.14t")).await.unwrap_err();
+    let EnvironError::PythonNotFound { wanted, hint, .. } = refused else {
+        panic!("another error")
+    };
+    assert_eq!(wanted, "free-threaded Python >=3.9,3.14");
+    assert!(hint.contains("uv python install 3.14t"), "{hint}");
+}
+
+#[tokio::test]
+async fn the_free_threaded_build_is_not_taken_unasked_while_it_is_an_experiment() {
+    let machine = Machine::new();
+    let uv = |version: &str| {
+        format!("home/.local/share/uv/python/cpython-{version}-linux-x86_64-gnu/bin/python3")
+    };
+    machine.fake_free_threaded(&uv("3.13.5+freethreaded"), "3.13.5");
+    let reason = "is the free-threaded build of Python 3.13.5, which python: '3.13t' asks for";
+    for option in [None, Some("3.13"), Some(">=3.12")] {
+        let refused = machine.refused(option).await;
+        assert_eq!(refused[0], (uv("3.13.5+freethreaded"), reason.into()));
+    }
+    // From 3.14 on it is no experiment, but comes after those that have the lock.
+    machine.fake_free_threaded(&uv("3.14.1+freethreaded"), "3.14.1");
+    let found = machine.found(None).await;
+    assert_eq!(found, (uv("3.14.1+freethreaded"), Source::Uv));
+    machine.fake(&uv("3.12.4"), "3.12.4");
+    assert_eq!(machine.found(None).await, (uv("3.12.4"), Source::Uv));
+    // Whoever names it, or has made an environment of it, has asked for it.
+    let named = machine.at(&uv("3.13.5+freethreaded"));
+    let found = machine.found(named.to_str()).await;
+    assert_eq!(found, (uv("3.13.5+freethreaded"), Source::Option));
+    let own = "module/.venv/bin/python";
+    machine.fake_free_threaded(own, "3.13.5");
+    assert_eq!(machine.found(None).await, (own.into(), Source::Venv));
+    assert_eq!(
+        machine.found(Some("3.13t")).await,
+        (own.into(), Source::Venv)
+    );
+    assert_eq!(
+        machine.refused(Some("3.13")).await[0],
+        (own.into(), reason.into())
+    );
 }
 
 #[tokio::test]

@@ -83,6 +83,13 @@ pub(crate) fn answer(path: &Path, version: &str) -> String {
     )
 }
 
+/// Writes a program that says it is the free-threaded build of this version.
+pub(crate) fn fake_free_threaded(path: &Path, version: &str) {
+    let field = "\"free_threaded\": true, \"version\"";
+    let answer = answer(path, version).replacen("\"version\"", field, 1);
+    program(path, &format!("echo '{answer}'"));
+}
+
 /// Writes a program that says it is this version of Python.
 pub(crate) fn fake_python(path: &Path, version: &str) {
     program(path, &format!("echo '{}'", answer(path, version)));
