@@ -190,4 +190,18 @@ mod tests {
         assert!(calls.others.is_empty(), "{} aside", calls.others.len());
         assert_eq!(calls.slots.len(), 16_384);
     }
+    #[test]
+    fn a_slot_is_free_again_when_its_call_is_over() {
+        let mut calls = Calls::default();
+        for round in 0..3 {
+            for id in 1..=64 {
+                calls.insert(CallId(round * 64 + id), 0, id);
+            }
+            assert!(calls.others.is_empty(), "round {round}");
+            for id in 1..=64 {
+                assert_eq!(calls.remove(&CallId(round * 64 + id)), Some(id));
+            }
+        }
+        assert_eq!(calls.slots.len(), FIRST);
+    }
 }

@@ -19,3 +19,4 @@ mod starts;
 mod stats;
 mod supervise;
 mod tick;
+mod withdraw;

@@ -215,3 +215,13 @@ fn a_process_that_cannot_be_started_is_told_with_the_reason() {
     );
     assert!(bench.told(&Event::Stopped));
 }
+
+#[test]
+fn a_pool_has_stopped_when_its_last_worker_is_gone() {
+    let mut bench = Bench::ready(pool(2));
+    bench.engine.stop(bench.now, &mut bench.actions);
+    for (worker, stopped) in [(ONE, false), (TWO, true)] {
+        bench.die(worker);
+        assert_eq!(bench.told(&Event::Stopped), stopped);
+    }
+}
