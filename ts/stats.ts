@@ -36,6 +36,11 @@ export interface Counters {
   readonly errors: number;
   /** Calls whose deadline passed. */
   readonly timeouts: number;
+  /**
+   * Answers, or parts of them, for calls that the worker did not have, or had answered: dropped. Late
+   * ones for calls that were cancelled or timed out do not count.
+   */
+  readonly strayReplies: number;
   /** Moving average, the newest weighing 0.2. */
   readonly averageResponseTime: number;
   /** The median of the time of a call, in ms. */
@@ -166,6 +171,7 @@ const NOTHING: Omit<Stats, 'resumable'> = {
   max: 0,
   errors: 0,
   timeouts: 0,
+  strayReplies: 0,
   restarts: 0,
   averageResponseTime: 0,
   p50: 0,

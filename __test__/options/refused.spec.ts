@@ -51,6 +51,7 @@ const types: [unknown, string, string][] = [
   [{ beforeReady: true }, 'beforeReady', 'true'],
   [{ redact: 'secret' }, 'redact', "'string'"],
   [{ redact: ['secret', 7] }, 'redact[1]', "'number'"],
+  [{ limits: { frameTimeout: -1 } }, 'limits.frameTimeout', '-1'],
   [{ limits: { streamTimeout: '1' } }, 'limits.streamTimeout', "'1'"],
   [{ recycle: true }, 'recycle', 'true'],
   [{ recycle: { calls: '5' } }, 'recycle.calls', "'5'"],

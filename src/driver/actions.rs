@@ -9,6 +9,7 @@ use crate::driver::post::{ChildObserver, Message};
 use crate::driver::vitals;
 use crate::engine::{Command, Engine, Event, Kept};
 use crate::ids::WorkerId;
+use crate::policy::liveness::Vitals;
 use crate::process::{StopPlan, WriteState, begin};
 use crate::protocol::header::{Header, Kind};
 use crate::time::Time;
@@ -150,13 +151,23 @@ impl NodeDriver {
                 }
             }
             Command::Look(worker) => {
-                let running = self.children.get(&worker);
-                let vitals = running.and_then(|running| vitals::of(running.child.pid()));
+                let vitals = self.vitals(worker);
                 if let Some(engine) = &mut self.engine {
                     engine.looked(now, worker, vitals, &mut self.actions);
                 }
             }
+            Command::LookMidFrame(worker) => {
+                let vitals = self.vitals(worker);
+                if let Some(engine) = &mut self.engine {
+                    engine.looked_mid_frame(now, worker, vitals, &mut self.actions);
+                }
+            }
         }
+    }
+
+    /// What the system says of a worker's process.
+    fn vitals(&self, worker: WorkerId) -> Option<Vitals> {
+        vitals::of(self.children.get(&worker)?.child.pid())
     }
 
     fn launch(&mut self, now: Time, worker: WorkerId) {

@@ -55,6 +55,7 @@ pub struct SpawnOptions {
     pub memory_limit: Option<u64>,
     pub cpu_limit: Option<u64>,
     pub files_limit: Option<u64>,
+    pub frame_timeout_ms: Option<f64>,
     pub call_timeout_ms: Option<f64>,
     pub start_timeout_ms: Option<f64>,
     pub grace_ms: f64,
@@ -320,6 +321,7 @@ impl SpawnOptions {
                 frame: self.frame_limit,
                 depth: self.depth_limit,
             },
+            frame_timeout: self.frame_timeout_ms.map(millis),
             start_timeout: self.start_timeout_ms.map(millis),
             grace: millis(self.grace_ms),
             sessions: session::Limits {

@@ -104,6 +104,9 @@ pub enum Command {
     Restore(WorkerId, CallId),
     /// See what its process does, and answer by [`crate::engine::Engine::looked`].
     Look(WorkerId),
+    /// The same, of a worker that has stopped in the middle of a frame, and answer by
+    /// [`crate::engine::Engine::looked_mid_frame`].
+    LookMidFrame(WorkerId),
 }
 
 /// Something for the facade to know.

@@ -42,6 +42,8 @@ pub struct WorkerStats {
     pub errors: u64,
     /// Calls whose deadline passed while they ran.
     pub timeouts: u64,
+    /// Answers, or parts of them, for calls that the worker did not have: dropped.
+    pub stray_replies: u64,
     /// Dead workers that this one and those before it have replaced at this place of the pool.
     pub restarts: u64,
     /// How long calls took.
@@ -79,6 +81,8 @@ pub struct Stats {
     pub errors: u64,
     /// Calls whose deadline passed.
     pub timeouts: u64,
+    /// Answers, or parts of them, for calls that the worker did not have: dropped.
+    pub stray_replies: u64,
     /// Replacements of dead workers.
     pub restarts: u64,
     /// How long calls took.
@@ -204,6 +208,7 @@ impl Engine {
                     .pinned(worker.id, |entry| is_queued(calls, entry)),
                 errors: worker.counters.errors,
                 timeouts: worker.counters.timeouts,
+                stray_replies: worker.counters.strays,
                 restarts: self
                     .pool
                     .restarts
@@ -227,6 +232,7 @@ impl Engine {
             queue_timeouts: self.queue_timeouts,
             errors: total.errors,
             timeouts: total.timeouts,
+            stray_replies: total.strays,
             restarts: self.restart_count,
             durations: total.durations(),
             rss,

@@ -20,6 +20,7 @@
 //! | [`Engine::submit_guarded`], [`Engine::review`] | `policies/` |
 //! | [`Engine::operate`] | `operations.rs`, which acts by `pool.rs` |
 //! | [`Engine::looked`] | `health.rs` |
+//! | [`Engine::looked_mid_frame`] | `stall.rs` |
 //! | [`Engine::stats`], [`Engine::holdings`] | `introspect.rs` |
 //!
 //! Invariants: a call settles exactly once; a worker that can take a call and a call that it may
@@ -48,6 +49,7 @@ mod replies;
 mod rows;
 mod sessions;
 mod settle;
+mod stall;
 mod stats;
 mod supervise;
 #[cfg(test)]
@@ -133,6 +135,8 @@ pub struct Config {
     pub heartbeat: Option<HeartbeatPolicy>,
     /// Bounds on what workers send.
     pub limits: Limits,
+    /// How long the rest of a frame may take after its last byte; `None`: any time.
+    pub frame_timeout: Option<Duration>,
     /// How long a worker may take to get ready.
     pub start_timeout: Option<Duration>,
     /// How long a cancelled call may go on before its worker is killed.
@@ -162,6 +166,7 @@ impl Default for Config {
             recycle: RecyclePolicy::default(),
             heartbeat: None,
             limits: Limits::default(),
+            frame_timeout: Some(Duration::from_secs(30)),
             start_timeout: Some(Duration::from_secs(120)),
             grace: Duration::from_millis(500),
             sessions: session::Limits::default(),

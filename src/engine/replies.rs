@@ -77,6 +77,7 @@ impl Engine {
         }
         match outcome {
             Ok(need) => {
+                self.heard(now, id, need > 0 && at < bytes.len());
                 self.fill(now, id, actions);
                 if replies > 0 {
                     self.replied(now, id, actions);
@@ -157,6 +158,9 @@ impl Engine {
                 end: payload.end,
             });
         } else {
+            if answered == Answered::Stray {
+                self.count_stray(worker);
+            }
             unwanted(header, &payload, actions);
         }
         Ok(Step::Done {
@@ -176,6 +180,14 @@ impl Engine {
         let id = CallId(header.id);
         let sent = CallState::Sent(worker);
         let Some(call) = self.calls.get_mut(&id).filter(|call| call.state == sent) else {
+            let abandoned = CallState::Abandoned(worker);
+            if self
+                .calls
+                .get(&id)
+                .is_none_or(|call| call.state != abandoned)
+            {
+                self.count_stray(worker);
+            }
             unwanted(header, payload, actions);
             return;
         };
@@ -329,6 +341,14 @@ impl Engine {
             return Answered::Unwanted;
         }
         Answered::Wanted
+    }
+
+    /// A part of an answer, or a whole one, came for a call that is not with that worker: it never was,
+    /// or has been answered. One whose caller has given up is still with it.
+    fn count_stray(&mut self, worker: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.counters.strays += 1;
+        }
     }
 
     /// The worker has taken all that was written: it may get more.

@@ -17,6 +17,7 @@ pub(super) struct Counters {
     pub(super) handled: u64,
     pub(super) errors: u64,
     pub(super) timeouts: u64,
+    pub(super) strays: u64,
     average_us: Option<f64>,
     histogram: Box<[u32]>,
 }
@@ -27,6 +28,7 @@ impl Default for Counters {
             handled: 0,
             errors: 0,
             timeouts: 0,
+            strays: 0,
             average_us: None,
             histogram: vec![0; BUCKETS].into_boxed_slice(),
         }
@@ -80,6 +82,7 @@ impl Counters {
         self.handled += other.handled;
         self.errors += other.errors;
         self.timeouts += other.timeouts;
+        self.strays += other.strays;
         for (mine, theirs) in self.histogram.iter_mut().zip(&other.histogram) {
             *mine = mine.saturating_add(*theirs);
         }

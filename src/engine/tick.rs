@@ -3,7 +3,7 @@
 use crate::engine::action::{Actions, Event};
 use crate::engine::call::{Call, CallState};
 use crate::engine::timers::Timer;
-use crate::engine::worker::{Cause, WorkerState};
+use crate::engine::worker::{Cause, Worker, WorkerState};
 use crate::engine::{Engine, Phase};
 use crate::error::{ErrorCode, Failure};
 use crate::ids::{CallId, WorkerId};
@@ -53,6 +53,7 @@ impl Engine {
                 Timer::Age { worker } => self.age_is_due(now, worker, actions),
                 Timer::Renew { worker } => self.renewal_is_due(now, worker, actions),
                 Timer::Beat { worker } => self.beat_is_due(now, worker, actions),
+                Timer::Frame { worker } => self.frame_is_due(now, worker, actions),
             }
         }
         if self.policies.is_some() {
@@ -93,6 +94,7 @@ impl Engine {
             Timer::Beat { worker } => workers
                 .get(worker)
                 .is_some_and(|worker| worker.state == WorkerState::Ready),
+            Timer::Frame { worker } => workers.get(worker).is_some_and(Worker::is_heard),
             Timer::Idle { worker } | Timer::Age { worker } | Timer::Renew { worker } => {
                 workers.get(worker).is_some_and(|worker| {
                     worker.state == WorkerState::Ready && worker.leaving.is_none()

@@ -39,6 +39,8 @@ pub(super) enum Timer {
     Renew { worker: WorkerId },
     /// A worker should have given a sign of life by now.
     Beat { worker: WorkerId },
+    /// A worker should have written more of a frame by now.
+    Frame { worker: WorkerId },
 }
 
 /// The pending timers, earliest first.

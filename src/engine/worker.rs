@@ -12,6 +12,7 @@ use crate::error::Failure;
 use crate::ids::{CallId, CallbackId, WorkerId};
 use crate::policy::liveness::Liveness;
 use crate::policy::recycle::Lease;
+use crate::policy::stall::Stall;
 use crate::policy::window::Window;
 use crate::protocol::journal::Journal;
 use crate::protocol::message::Mode;
@@ -153,6 +154,8 @@ pub(super) struct Worker {
     pub(super) replaces: bool,
     pub(super) lease: Lease,
     pub(super) liveness: Liveness,
+    /// The part of a frame on its data channel.
+    pub(super) stall: Stall,
     /// Bytes to write.
     pub(super) outbox: Vec<u8>,
     /// The link holds bytes that the worker has not taken.
@@ -211,6 +214,7 @@ impl Worker {
                 age: None,
             },
             liveness: Liveness::default(),
+            stall: Stall::default(),
             outbox: Vec::new(),
             backlogged: false,
             control: Vec::new(),
@@ -234,6 +238,11 @@ impl Worker {
             && self.in_flight - self.crowds.waiting().min(self.in_flight) < self.window.limit()
             && !self.backlogged
             && !self.liveness.is_frozen()
+    }
+
+    /// More of its frames are waited for.
+    pub(super) fn is_heard(&self) -> bool {
+        matches!(self.state, WorkerState::Starting | WorkerState::Ready)
     }
 
     /// Nothing that it says counts any more.

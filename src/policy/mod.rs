@@ -16,6 +16,7 @@
 //! - [`recycle`]: when a healthy worker is replaced
 //! - [`restart`]: whether a dead worker is replaced, and when
 //! - [`retry`]: whether a failed attempt is made again
+//! - [`stall`]: whether a worker has stopped in the middle of a frame
 //! - [`window`]: how many calls may lie in a worker's pipe at once
 
 pub mod adaptive;
@@ -34,4 +35,5 @@ pub mod rate_limit;
 pub mod recycle;
 pub mod restart;
 pub mod retry;
+pub mod stall;
 pub mod window;

@@ -10,6 +10,9 @@ const LARGEST_FRAME = 0xffff_ffff;
 /** Bytes of shared memory that are kept for the next large value unless told otherwise. */
 const IDLE_MEMORY = 128 * 1024 * 1024;
 
+/** Silence in the middle of a message, in ms. */
+const FRAME_TIMEOUT = 30_000;
+
 /** Bounds on messages, on processes and on calls. */
 export interface LimitsOption {
   /** The largest message in either direction, in bytes; default 256 MiB, at most 4 GiB − 1. */
@@ -31,6 +34,12 @@ export interface LimitsOption {
   readonly cpu?: number | undefined;
   /** Files that one worker may hold open; default none. */
   readonly files?: number | undefined;
+  /**
+   * Time for the next byte of a message of which a part has come, in ms; default 30 s. 0 and `Infinity`:
+   * any time. A worker that is silent for so long has broken the protocol and is replaced, unless it
+   * computes (as far as the system tells: on Linux).
+   */
+  readonly frameTimeout?: number | undefined;
   /** `timeout` of calls that give none, in ms; default 0: none. */
   readonly callTimeout?: number | undefined;
   /** `timeout` of streams that give none, in ms; default that of calls. */
@@ -45,6 +54,7 @@ export interface Limits {
   readonly memory: number | null;
   readonly cpu: number | null;
   readonly files: number | null;
+  readonly frameTimeoutMs: number | null;
   readonly callTimeoutMs: number | null;
   readonly streamTimeoutMs: number | null;
 }
@@ -58,12 +68,13 @@ export function normalizeLimits(value: unknown = {}): Limits {
     'memory',
     'cpu',
     'files',
+    'frameTimeout',
     'callTimeout',
     'streamTimeout',
   ];
   const given = knownNames('limits', value, names);
   const { frame, depth, sharedMemory, memory, cpu, files, callTimeout = 0 } = given;
-  const { streamTimeout = callTimeout } = given;
+  const { frameTimeout = FRAME_TIMEOUT, streamTimeout = callTimeout } = given;
   const count = (name: string, limit: unknown): number | null =>
     limit === undefined ? null : integer(name, limit, 1, Number.MAX_SAFE_INTEGER);
   return {
@@ -78,6 +89,7 @@ export function normalizeLimits(value: unknown = {}): Limits {
     memory: count('limits.memory', memory),
     cpu: cpu === undefined ? null : Math.ceil(number('limits.cpu', cpu, 0.001, 1e12)),
     files: count('limits.files', files),
+    frameTimeoutMs: timeLimit('limits.frameTimeout', frameTimeout),
     callTimeoutMs: timeLimit('limits.callTimeout', callTimeout),
     streamTimeoutMs: timeLimit('limits.streamTimeout', streamTimeout),
   };

@@ -56,6 +56,8 @@ export interface NativeConfig {
   /** In whole seconds. */
   readonly cpuLimit: number | null;
   readonly filesLimit: number | null;
+  /** For the rest of a message. */
+  readonly frameTimeoutMs: number | null;
   readonly callTimeoutMs: number | null;
   readonly startTimeoutMs: number | null;
   readonly graceMs: number;

@@ -339,6 +339,7 @@ function nativeConfig(all: Normalized, target: SpawnTarget): NativeConfig {
     memoryLimit: all.limits.memory,
     cpuLimit: all.limits.cpu,
     filesLimit: all.limits.files,
+    frameTimeoutMs: all.limits.frameTimeoutMs,
     callTimeoutMs: all.limits.callTimeoutMs,
     startTimeoutMs: all.startTimeout,
     graceMs: all.graceMs,

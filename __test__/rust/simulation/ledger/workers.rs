@@ -72,6 +72,7 @@ impl Ledger {
         | Command::Withdraw(worker, _)
         | Command::Restore(worker, _)
         | Command::Look(worker)
+        | Command::LookMidFrame(worker)
         | Command::Kill(worker)) = command;
         if let Command::Start(_) = command {
             let fresh = self.workers.insert(*worker, Standing::default()).is_none();

@@ -206,6 +206,11 @@ impl World {
                 self.engine
                     .looked(self.now, worker, vitals, &mut self.actions);
             }
+            Command::LookMidFrame(worker) => {
+                let vitals = Some(self.vitals(worker));
+                self.engine
+                    .looked_mid_frame(self.now, worker, vitals, &mut self.actions);
+            }
         }
     }
 }

@@ -524,6 +524,10 @@ impl World {
                 let (engine, actions) = (&mut self.engine, &mut self.actions);
                 engine.looked(self.now, worker, None, actions);
             }
+            Command::LookMidFrame(worker) => {
+                let (engine, actions) = (&mut self.engine, &mut self.actions);
+                engine.looked_mid_frame(self.now, worker, None, actions);
+            }
             Command::Stop(worker) | Command::Kill(worker) => {
                 let after = self.random.within(0..=1_000);
                 self.plan(after, What::Die(worker));
