@@ -150,6 +150,7 @@ impl Scenario {
                 frame: 4096,
                 depth: 64,
             },
+            frame_timeout: some(random, 50, 20_000..=200_000),
             start_timeout: some(random, 80, 20_000..=400_000),
             grace: random.micros(1_000..=100_000),
             sessions: synapse::session::Limits {

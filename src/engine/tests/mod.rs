@@ -15,6 +15,7 @@ mod pool_changes;
 mod replies;
 mod sessions;
 mod settle;
+mod stall;
 mod starts;
 mod stats;
 mod supervise;
