@@ -261,6 +261,25 @@ describe('a script that breaks the framing', () => {
     expect(await synapse.call('y')).toBe('whole');
     expect(synapse.stats()).toMatchObject({ restarts: 1, timeouts: 1 });
   });
+
+  test('half a frame, then silence: a call without a deadline fails by that of the frame', async () => {
+    const body =
+      'import os, time\nsys.stdout.buffer.write(b"\\x09\\0\\0\\0ab" if not os.path.exists("whole") else b"\\x01\\0\\0\\0\\x2a")\n' +
+      'sys.stdout.buffer.flush()\ntime.sleep(0 if os.path.exists("whole") else 600)';
+    const folder = createFolder({ 'main.py': script(body) });
+    const synapse = createSynapse({ cwd: folder, limits: { frameTimeout: 400 } });
+    await synapse.spawn(folder, 'main');
+    const error = await synapse.call('x').catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      name: 'ProtocolError',
+      code: 'PROTOCOL',
+      message: expect.stringMatching(/rest of a frame.*limits\.frameTimeout/),
+      mayHaveExecuted: true,
+    });
+    writeFileSync(join(folder, 'whole'), '');
+    expect(await synapse.call('y')).toBe(42);
+    expect(synapse.stats()).toMatchObject({ restarts: 1, timeouts: 0 });
+  });
 });
 
 test('nothing of the user’s printing, at any level, gets into the frames', async () => {

@@ -32,6 +32,32 @@ const MODULE = `
       os.write(WRITES, data)
       time.sleep(600)
 
+  def parts(value, between):
+      frame = struct.pack("<IBBHIB", 1 + 8, RESPONSE, 0, 0, context().call_id, value)
+      for part in (frame[:10], frame[10:]):
+          os.write(WRITES, part)
+          between()
+
+  @handler
+  def stalls():
+      parts(42, lambda: time.sleep(600))
+
+  @handler
+  def dribbles(pause):
+      frame = struct.pack("<IBBHIB", 1 + 8, RESPONSE, 0, 0, context().call_id, 42)
+      for at in range(len(frame)):
+          os.write(WRITES, frame[at : at + 1])
+          time.sleep(pause)
+
+  def compute(seconds):
+      end = time.thread_time() + seconds
+      while time.thread_time() < end:
+          pass
+
+  @handler
+  def computes_within_a_frame(seconds):
+      parts(42, lambda: compute(seconds))
+
   @handler
   def dies_within_a_frame():
       os.write(WRITES, struct.pack("<IBBHI", 100 + 8, RESPONSE, 0, 0, context().call_id) + b"\\xc4\\x62half")
@@ -117,6 +143,44 @@ describe('a worker that writes', () => {
     expect(synapse.stats()).toMatchObject({ restarts: 1, requestsActive: 0 });
   });
 
+  test('half a value and then nothing is ended, though its call may take any time', async () => {
+    const synapse = await spawnModule(MODULE, { limits: { frameTimeout: 400 } });
+    const gone: WorkerExit[] = [];
+    synapse.on('worker:exit', (exit) => gone.push(exit));
+    const before = await synapse.invoke('pid');
+    const stalled = synapse.invoke('stalls').catch((reason: unknown) => reason);
+    const behind = synapse.invoke('pid');
+    expect(await stalled).toMatchObject({
+      name: 'ProtocolError',
+      code: 'PROTOCOL',
+      message: expect.stringMatching(/rest of a frame.*limits\.frameTimeout/),
+      mayHaveExecuted: true,
+    });
+    const after = await behind;
+    expect(after).toEqual(expect.any(Number));
+    expect(after).not.toBe(before);
+    expect(gone).toMatchObject([{ reason: 'protocol', signal: 'SIGKILL' }]);
+    expect(synapse.stats()).toMatchObject({ restarts: 1, requestsActive: 0, timeouts: 0 });
+  });
+
+  test('a byte at a time, slower in all than the limit of silence, is answered', async () => {
+    const synapse = await spawnModule(MODULE, { limits: { frameTimeout: 2000 } });
+    expect(await synapse.invoke('dribbles', [0.3])).toBe(42);
+    expect(synapse.stats()).toMatchObject({ restarts: 0 });
+  });
+
+  test('half a value and computes is left alone', async () => {
+    const synapse = await spawnModule(MODULE, { limits: { frameTimeout: 400 } });
+    expect(await synapse.invoke('computes_within_a_frame', [2])).toBe(42);
+    expect(synapse.stats()).toMatchObject({ restarts: 0 });
+  });
+
+  test('half a value and then nothing has any time where there is no limit', async () => {
+    const synapse = await spawnModule(MODULE, { limits: { frameTimeout: 0 } });
+    const options = { timeout: 2000 };
+    await expect(synapse.invoke('stalls', [], options)).rejects.toMatchObject({ code: 'TIMEOUT' });
+  });
+
   test('half a value and exits with 0 has failed', async () => {
     const synapse = await spawnModule(MODULE);
     await expect(synapse.invoke('dies_within_a_frame')).rejects.toMatchObject({
@@ -148,7 +212,7 @@ test('nothing is expanded: what was compressed stays as it is on either side', a
   expect(bomb.equals(await synapse.invoke<Buffer>('echo', [bomb]))).toBe(true);
 });
 
-describe('what is dropped', () => {
+describe('what is dropped and counted', () => {
   test('answers to calls that are over, or that there never were', async () => {
     const synapse = await spawnModule(MODULE, { concurrency: 1 });
     for (let call = 0; call < 5; call++) expect(await synapse.invoke('echo', [call])).toBe(call);
@@ -156,7 +220,12 @@ describe('what is dropped', () => {
     expect(await synapse.invoke('answers_others', [others])).toBe('mine');
     const all = Array.from({ length: 100 }, (_, index) => index);
     expect(await Promise.all(all.map((index) => synapse.invoke('echo', [index])))).toEqual(all);
-    expect(synapse.stats()).toMatchObject({ restarts: 0, requestsActive: 0, requestsHandled: 106 });
+    expect(synapse.stats()).toMatchObject({
+      restarts: 0,
+      requestsActive: 0,
+      requestsHandled: 106,
+      strayReplies: others.length * 5,
+    });
   });
 
   test('answers to calls of another worker', async () => {
@@ -171,6 +240,9 @@ describe('what is dropped', () => {
     expect(await synapse.invoke('answers_others', [numbers], options)).toBe('mine');
     writeFileSync(path, '');
     expect(await held).toBe('held');
+    const { strayReplies, workers } = synapse.stats();
+    expect(strayReplies).toBe((numbers.length - 1) * 5);
+    expect(workers.map((worker) => worker.strayReplies)).toEqual([0, strayReplies]);
   });
 
   test('a second answer', async () => {
@@ -179,7 +251,7 @@ describe('what is dropped', () => {
       const calls = [synapse.invoke('answers_twice'), synapse.invoke('echo', [round])];
       expect(await Promise.all(calls)).toEqual([42, round]);
     }
-    expect(synapse.stats()).toMatchObject({ restarts: 0, requestsActive: 0, queued: 0 });
+    expect(synapse.stats()).toMatchObject({ restarts: 0, queued: 0, strayReplies: 20 });
   });
 
   test('an item after the end', async () => {
@@ -190,7 +262,18 @@ describe('what is dropped', () => {
       expect(items).toEqual([1]);
       expect(await synapse.invoke('echo', [round])).toBe(round);
     }
-    expect(synapse.stats()).toMatchObject({ restarts: 0, requestsActive: 0 });
+    // Of each round the item and the second end.
+    expect(synapse.stats()).toMatchObject({ restarts: 0, requestsActive: 0, strayReplies: 10 });
+  });
+
+  test('but not the late answer to a call that was given up', async () => {
+    const synapse = await spawnModule(MODULE, { graceMs: 30_000 });
+    const path = join(createFolder({}), 'go');
+    const late = synapse.invoke('hold', [path], { timeout: 300 });
+    await expect(late).rejects.toMatchObject({ code: 'TIMEOUT' });
+    writeFileSync(path, '');
+    expect(await synapse.invoke('echo', [1])).toBe(1);
+    expect(synapse.stats()).toMatchObject({ restarts: 0, strayReplies: 0, timeouts: 1 });
   });
 });
 
@@ -226,5 +309,55 @@ describe('a worker that lives and', () => {
     expect(await Promise.all(answers)).toEqual(all);
     expect(await synapse.invoke('pid')).toBe(other?.pid);
     expect(await unread).toMatchObject({ code: 'TIMEOUT' });
+  });
+
+  test('does not read holds up its queue and no more, until it gives no signs of life', async () => {
+    const synapse = await spawnModule(MODULE, {
+      limits: { sharedMemory: 0 },
+      queue: { max: 3 },
+      heartbeat: { interval: 200, misses: 3, action: 'restart' },
+    });
+    const pid = synapse.workers()[0]?.pid as number;
+    stopped.push(pid);
+    process.kill(pid, 'SIGSTOP');
+    // More than a pipe holds; none of them has a deadline.
+    const large = Buffer.alloc(16 << 20);
+    const calls = Array.from({ length: 6 }, () => synapse.invoke('size', [large]));
+    const outcomes = Promise.allSettled(calls);
+    await Promise.any([
+      ...calls.slice(4).map((call) =>
+        call.then(
+          () => {},
+          () => {},
+        ),
+      ),
+    ]);
+    expect(synapse.stats()).toMatchObject({ requestsActive: 1, queued: 3, queueRefusals: 2 });
+    const values = (await outcomes).map((outcome) =>
+      outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as SynapseError).code,
+    );
+    // What was written in part had not begun: it goes to the next worker like the others.
+    expect(values).toEqual([...Array(4).fill(large.length), 'QUEUE_FULL', 'QUEUE_FULL']);
+    expect(synapse.stats()).toMatchObject({ restarts: 1 });
+  });
+
+  test('does not read because a handler takes its time is not ended', async () => {
+    const synapse = await spawnModule(MODULE, {
+      limits: { sharedMemory: 0, frameTimeout: 200 },
+      heartbeat: { interval: 200, misses: 3, action: 'restart' },
+    });
+    for (let call = 0; call < 50; call++) await synapse.invoke('echo', [call]);
+    const before = await synapse.invoke('pid');
+    const path = join(createFolder({}), 'go');
+    const held = synapse.invoke('hold', [path]);
+    const large = synapse.invoke('size', [Buffer.alloc(16 << 20)]);
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    writeFileSync(path, '');
+    expect([await held, await large, await synapse.invoke('pid')]).toEqual([
+      'held',
+      16 << 20,
+      before,
+    ]);
+    expect(synapse.stats()).toMatchObject({ restarts: 0 });
   });
 });
