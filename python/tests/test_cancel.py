@@ -91,6 +91,23 @@ async def wait(seconds):
 @handler
 def logged(_): return list(log)
 """
+#: The same and a coroutine whose event loop is in one of its callbacks for a while.
+WITH_CALLBACK = (
+    SOURCE
+    + """
+@handler
+async def dawdle(seconds):
+    def callback():
+        begun()
+        time.sleep(0.5)
+    try:
+        asyncio.get_running_loop().call_soon(callback)
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        log.append("dawdle")
+        raise
+"""
+)
 #: Seconds that a call runs during which a cancel is sure to be read.
 LONG_ENOUGH = 1.5
 SYNCHRONOUS = SOURCE.replace("async def wait", "def wait_unused").replace(
@@ -242,9 +259,9 @@ class TestThreads:
 
 
 class TestCoroutines:
-    @pytest.fixture(params=["async", "serial"])
+    @pytest.fixture(params=["async", "serial", "threads"])
     def worker(self, request, start):
-        return start(SOURCE, mode=request.param, concurrency=1).ready()
+        return start(WITH_CALLBACK, mode=request.param, concurrency=1).ready()
 
     def test_a_running_coroutine_gets_cancelled_error(self, worker):
         call = worker.send("wait", 1e6)
@@ -253,6 +270,15 @@ class TestCoroutines:
         found = worker.reply(call)
         assert found.value["type"] in ("asyncio.exceptions.CancelledError", "synapse.Cancelled")
         assert worker.call("logged") == ["wait"]
+
+    def test_one_whose_loop_is_in_a_callback_hears_of_it(self, worker):
+        # What is raised in a callback ends in the loop's log.
+        call = worker.send("dawdle", 1e6)
+        worker.begun()
+        worker.cancel(call)
+        found = worker.reply(call)
+        assert found.value["type"] in ("asyncio.exceptions.CancelledError", "synapse.Cancelled")
+        assert worker.call("logged") == ["dawdle"]
 
     def test_one_that_waits_is_skipped(self, worker):
         running, waiting = worker.send("wait", LONG_ENOUGH), worker.send("wait", 1e6)

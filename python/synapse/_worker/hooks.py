@@ -54,6 +54,18 @@ class Hooks:
         finally:
             self._task = outer
 
+    def runs_something_else(self) -> bool:
+        """Whether the event loop is in a callback or a task that is not what `complete` waits for.
+
+        An exception that is raised there ends in the loop's log: the coroutine never hears of it.
+        """
+        task = self._task
+        if task is None:
+            return False
+        from asyncio import current_task
+
+        return current_task(self._loop) is not task
+
     def cancel(self, wanted: Callable[[], bool]) -> None:
         """Cancels the coroutine that runs, if there is one, at its next `await`.
 

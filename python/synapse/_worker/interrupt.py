@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import CodeType, FrameType
 
+    from synapse._worker.hooks import Hooks
+
 _package = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 #: An event loop is nobody's code: what is raised in it leaves it half-way through what it does.
 _LOOPS = (
@@ -56,9 +58,8 @@ class Interrupter:
         self._setting = allocate_lock()
         #: Code of ours that calls the user's functions: below it the stack is not looked at.
         self.drivers: set[CodeType] = set()
-        #: Cancels the coroutine that the main thread runs, if it is asked just before whether that
-        #: is still wanted and the answer is True.
-        self.cancel_coroutine: Callable[[Callable[[], bool]], None] | None = None
+        #: What runs the coroutine that the main thread is in, if it is in one.
+        self.get_hooks: Callable[[], Hooks] | None = None
         #: Whether the main thread has seen that it has to stop.
         self.stop_seen = False
 
@@ -135,10 +136,11 @@ class Interrupter:
             return
         if not self._wanted or not running:
             return
-        if self._is_in_user_code(frame):
+        hooks = None if self.get_hooks is None else self.get_hooks()
+        if self._is_in_user_code(frame) and not (hooks and hooks.runs_something_else()):
             self._raise_wanted(running)
-        elif self.cancel_coroutine is not None:
-            self.cancel_coroutine(lambda: self._take_wanted(running))
+        elif hooks is not None:
+            hooks.cancel(lambda: self._take_wanted(running))
 
     def _take_wanted(self, running: int) -> bool:
         if self._wanted in (running, STOP) and self._worker.running[0] == running:

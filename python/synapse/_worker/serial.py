@@ -43,7 +43,6 @@ from synapse._worker.watcher import protocol_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
     from synapse._worker.hosting import Waiting
@@ -94,7 +93,7 @@ class Serial:
         if worker.journal.heeds:
             worker.cancelled.add(GUARD)
         calls.index(lambda handler: handler.function)
-        interrupter.cancel_coroutine = self._cancel_coroutine
+        interrupter.get_hooks = lambda: self.innermost
         interrupter.drivers.update((*driver_codes(), Serial.serve.__code__))
         watchdog.tasks.append(self._flush_burst)
         worker.on_cancel = self._on_cancel
@@ -483,9 +482,6 @@ class Serial:
         self._inbox.wake()
         if self._sharing is not None:
             self._sharing.channel.wake()
-
-    def _cancel_coroutine(self, wanted: Callable[[], bool]) -> None:
-        self.innermost.cancel(wanted)
 
     def _context(self) -> Context | None:
         if self._sharing is not None and get_ident() != self.main:

@@ -95,13 +95,15 @@ class ThreadInterrupter:
         with self._lock:
             for call in [*self._unwanted]:
                 thread = self._threads.get(call)
-                top = None if thread is None else sys._current_frames().get(thread)
-                if thread is not None and is_in_user_code(top, self._drivers):
+                if thread is None:
+                    continue
+                hooks, top = self._hooks[call], sys._current_frames().get(thread)
+                if is_in_user_code(top, self._drivers) and not hooks.runs_something_else():
                     self._unwanted.discard(call)
                     self._ordered.add(call)
                     tell(thread, Cancelled)
-                elif thread is not None:
-                    self._hooks[call].cancel(partial(self._take, call))
+                else:
+                    hooks.cancel(partial(self._take, call))
             return bool(self._unwanted)
 
     def _take(self, call: int) -> bool:
