@@ -4,7 +4,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::driver::options::{Runtime, SpawnOptions};
 use crate::engine::{Engine, Event, Settled, SettledKind};
@@ -20,6 +20,8 @@ const MESSAGES: usize = 4;
 pub(super) struct SharedMemory {
     lender: Option<Lender>,
     borrowers: FxHashMap<WorkerId, Borrower>,
+    /// Workers that are half gone: either their process, or what the engine still reads of them.
+    leaving: FxHashSet<WorkerId>,
     /// Bytes of each arena.
     size: usize,
     /// How many events have been looked at.
@@ -40,6 +42,7 @@ impl SharedMemory {
         Self {
             lender,
             borrowers: FxHashMap::default(),
+            leaving: FxHashSet::default(),
             size,
             seen: 0,
         }
@@ -120,14 +123,17 @@ impl SharedMemory {
     pub(super) fn note(&mut self, engine: &Engine, events: &[Event], now: Time) {
         let new = events.get(self.seen..).unwrap_or_default();
         self.seen = events.len();
-        let Some(lender) = &mut self.lender else {
-            return;
-        };
         for event in new {
+            let Some(lender) = &mut self.lender else {
+                return;
+            };
             match event {
                 Event::Placed { id, worker } => lender.placed(*id, *worker, engine.may_repeat(*id)),
                 Event::Failed { id, .. } => lender.settled(*id, now),
-                Event::WorkerExit { worker, .. } => lender.exited(*worker, now),
+                Event::WorkerExit { worker, .. } => {
+                    lender.exited(*worker, now);
+                    self.leaves(*worker);
+                }
                 _ => {}
             }
         }
@@ -138,9 +144,18 @@ impl SharedMemory {
         self.seen = 0;
     }
 
-    /// Nothing of a worker is left.
+    /// Nothing of a worker's process is left.
     pub(super) fn gone(&mut self, worker: WorkerId) {
-        self.borrowers.remove(&worker);
+        self.leaves(worker);
+    }
+
+    /// What a worker wrote before its end is read after it, and may refer to its memory: that stays
+    /// until both the process and the engine are done with it.
+    fn leaves(&mut self, worker: WorkerId) {
+        if self.borrowers.contains_key(&worker) && !self.leaving.insert(worker) {
+            self.leaving.remove(&worker);
+            self.borrowers.remove(&worker);
+        }
     }
 
     /// Takes back what is not needed any more.
